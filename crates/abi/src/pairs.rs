@@ -78,10 +78,7 @@ fn clamp(length: usize) -> u32 {
 /// [`DecodeError`] when the buffer is shorter than it claims or a terminator is missing.
 pub fn decode(wire: &[u8]) -> Result<Pairs<'_>, DecodeError> {
     if wire.is_empty() {
-        return Ok(Pairs {
-            lengths: &[],
-            bytes: &[],
-        });
+        return Ok(Pairs::default());
     }
     let (count, rest) = take_word(wire).ok_or(DecodeError::Truncated)?;
     let table = (count as usize)
@@ -108,7 +105,7 @@ fn take_word(bytes: &[u8]) -> Option<(u32, &[u8])> {
 }
 
 /// The pairs of a checked map, borrowed from its buffer, in order.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Pairs<'a> {
     lengths: &'a [u8],
     bytes: &'a [u8],

@@ -1,0 +1,217 @@
+//! The wasm engine: what it meters, and plugins compiled for it.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::Arc;
+
+use gatewright_abi::Version;
+use wasmtime::{Config, InstanceAllocationStrategy, InstancePre, Linker, PoolingAllocationConfig};
+
+use crate::module::{LoadError, ModuleInfo};
+use crate::state::State;
+use crate::{exports, hostcalls, wasi};
+
+/// How CPU is accounted for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Metering {
+    /// Not at all.
+    None,
+    /// In fuel: the same input costs the same everywhere.
+    #[default]
+    Fuel,
+    /// By epochs that the embedder advances.
+    Epoch,
+}
+
+/// Settings of an [`Engine`].
+#[derive(Clone, Debug)]
+pub struct EngineOptions {
+    /// How CPU is accounted for.
+    pub metering: Metering,
+    /// VMs that may live at a time; each reserves address space, not memory.
+    pub instances: u32,
+}
+
+impl Default for EngineOptions {
+    fn default() -> Self {
+        Self {
+            metering: Metering::default(),
+            instances: 256,
+        }
+    }
+}
+
+/// The engine cannot work on this machine.
+#[derive(Debug, thiserror::Error)]
+#[error("the wasm engine does not start on this machine: {0}")]
+pub struct EngineError(String);
+
+/// Compiles plugins and runs their VMs. Cheap to clone.
+#[derive(Clone)]
+pub struct Engine {
+    inner: wasmtime::Engine,
+    linker: Arc<Linker<State>>,
+    metering: Metering,
+}
+
+impl std::fmt::Debug for Engine {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Engine")
+            .field("metering", &self.metering)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Bytes of memory that a finished VM may leave mapped for the next one: what a small plugin
+/// touches. Clearing them costs less than giving the pages back to the system.
+const KEEP_RESIDENT: usize = 2 * 1024 * 1024;
+
+/// Address space of one VM's memory. No profile allows more than this.
+const MEMORY_SLOT: usize = 1024 * 1024 * 1024;
+
+impl Engine {
+    /// Makes an engine.
+    ///
+    /// # Errors
+    /// [`EngineError`] when the machine lacks what the compiler needs or the address space is
+    /// limited.
+    pub fn new(options: &EngineOptions) -> Result<Self, EngineError> {
+        let fail = |error: wasmtime::Error| EngineError(format!("{error:#}"));
+        let mut pool = PoolingAllocationConfig::new();
+        pool.total_core_instances(options.instances)
+            .total_memories(options.instances)
+            .total_tables(options.instances * 4)
+            .max_memories_per_module(1)
+            .max_tables_per_module(4)
+            .max_memory_size(MEMORY_SLOT)
+            .linear_memory_keep_resident(KEEP_RESIDENT)
+            .table_keep_resident(KEEP_RESIDENT);
+        let mut config = Config::new();
+        config
+            .allocation_strategy(InstanceAllocationStrategy::Pooling(pool))
+            .consume_fuel(options.metering == Metering::Fuel)
+            .epoch_interruption(options.metering == Metering::Epoch);
+        let inner = wasmtime::Engine::new(&config).map_err(fail)?;
+        let mut linker = Linker::new(&inner);
+        hostcalls::define(&mut linker).map_err(fail)?;
+        wasi::define(&mut linker).map_err(fail)?;
+        Ok(Self {
+            inner,
+            linker: Arc::new(linker),
+            metering: options.metering,
+        })
+    }
+
+    /// How CPU is accounted for.
+    pub fn metering(&self) -> Metering {
+        self.metering
+    }
+
+    /// Advances the epoch, which interrupts guests whose deadline it passes.
+    pub fn advance_epoch(&self) {
+        self.inner.increment_epoch();
+    }
+
+    /// A number that is the same for engines that can load each other's precompiled code.
+    pub fn fingerprint(&self) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        self.inner.precompile_compatibility_hash().hash(&mut hasher);
+        hasher.finish()
+    }
+
+    /// Compiles a plugin.
+    ///
+    /// # Errors
+    /// [`LoadError`] when the bytes are not a plugin.
+    pub fn compile(&self, wasm: &[u8]) -> Result<Plugin, LoadError> {
+        let info = ModuleInfo::read(wasm)?;
+        let version = info.require_plugin()?;
+        let module = wasmtime::Module::new(&self.inner, wasm)
+            .map_err(|error| LoadError::Compile(format!("{error:#}")))?;
+        self.link(info, version, &module)
+    }
+
+    /// Compiles a plugin to code that [`Engine::load`] takes, for a cache that the caller keeps.
+    ///
+    /// # Errors
+    /// [`LoadError`] when the bytes are not a plugin.
+    pub fn precompile(&self, wasm: &[u8]) -> Result<Vec<u8>, LoadError> {
+        ModuleInfo::read(wasm)?.require_plugin()?;
+        self.inner
+            .precompile_module(wasm)
+            .map_err(|error| LoadError::Compile(format!("{error:#}")))
+    }
+
+    /// Loads a plugin from its bytes and the code that [`Engine::precompile`] made of them.
+    ///
+    /// Code of another engine version or configuration is refused by the engine's own check.
+    ///
+    /// # Safety
+    /// `code` runs as native code: it must be what `precompile` returned for these bytes, read
+    /// back from a place that only the user can write to.
+    ///
+    /// # Errors
+    /// [`LoadError`] when the bytes are not a plugin or the code is of another engine.
+    #[expect(
+        unsafe_code,
+        reason = "native code from a cache; the caller vouches for it"
+    )]
+    pub unsafe fn load(&self, wasm: &[u8], code: &[u8]) -> Result<Plugin, LoadError> {
+        let info = ModuleInfo::read(wasm)?;
+        let version = info.require_plugin()?;
+        // SAFETY: the caller vouches that the code is ours.
+        let module = unsafe { wasmtime::Module::deserialize(&self.inner, code) }
+            .map_err(|error| LoadError::Compile(format!("{error:#}")))?;
+        self.link(info, version, &module)
+    }
+
+    fn link(
+        &self,
+        info: ModuleInfo,
+        version: Version,
+        module: &wasmtime::Module,
+    ) -> Result<Plugin, LoadError> {
+        exports::check(&info, version)?;
+        let pre = self
+            .linker
+            .instantiate_pre(module)
+            .map_err(|error| LoadError::WrongType(format!("{error:#}")))?;
+        Ok(Plugin {
+            pre,
+            engine: self.inner.clone(),
+            metering: self.metering,
+            version,
+            info: Arc::new(info),
+        })
+    }
+}
+
+/// A compiled plugin, ready to be started in a VM. Cheap to clone.
+#[derive(Clone)]
+pub struct Plugin {
+    pub(crate) pre: InstancePre<State>,
+    pub(crate) engine: wasmtime::Engine,
+    pub(crate) metering: Metering,
+    pub(crate) version: Version,
+    info: Arc<ModuleInfo>,
+}
+
+impl Plugin {
+    /// What the module says of itself.
+    pub fn info(&self) -> &ModuleInfo {
+        &self.info
+    }
+
+    /// The ABI version that it is run under.
+    pub fn version(&self) -> Version {
+        self.version
+    }
+}
+
+impl std::fmt::Debug for Plugin {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Plugin")
+            .field("version", &self.version)
+            .field("size", &self.info.size)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,140 @@
+//! Buffers: bodies and configuration.
+
+use gatewright_abi::{BufferType, Status};
+
+use super::{Answer, Cx, read};
+use crate::fault::Ended;
+use crate::finding::FindingKind;
+use crate::profile::BufferWrites;
+use crate::state::State;
+use crate::trace::Value;
+
+/// Which of a stream's bodies a buffer is.
+fn body_index(buffer: BufferType) -> Option<usize> {
+    match buffer {
+        BufferType::HttpRequestBody => Some(0),
+        BufferType::HttpResponseBody => Some(1),
+        _ => None,
+    }
+}
+
+/// The bytes of a buffer, if it is there now.
+fn bytes(state: &State, buffer: BufferType) -> Option<&[u8]> {
+    if let Some(index) = body_index(buffer) {
+        return match state.effective {
+            crate::state::Place::Stream(slot) => state.stream(slot).bodies[index].as_deref(),
+            crate::state::Place::Root => None,
+        };
+    }
+    match buffer {
+        BufferType::VmConfiguration if state.configuring == Some(buffer) => {
+            Some(&state.settings.vm_configuration)
+        }
+        BufferType::PluginConfiguration
+            if state.configuring == Some(buffer) || state.rules.configuration_always =>
+        {
+            Some(&state.settings.configuration)
+        }
+        _ => None,
+    }
+}
+
+fn parse(state: &mut State, buffer: u32) -> Result<BufferType, Status> {
+    let buffer = BufferType::from_u32(buffer).ok_or(Status::BadArgument)?;
+    state.note(|| [("buffer", Value::Name(buffer.name()))]);
+    Ok(buffer)
+}
+
+pub(super) fn get(
+    cx: &mut Cx<'_>,
+    out: &mut Vec<u8>,
+    buffer: u32,
+    start: u32,
+    size: u32,
+) -> Answer {
+    let buffer = parse(cx.state, buffer)?;
+    cx.state.note(|| {
+        [
+            ("start", Value::Number(start.into())),
+            ("max_size", Value::Number(size.into())),
+        ]
+    });
+    let bytes = bytes(cx.state, buffer).ok_or(Status::NotFound)?;
+    let end = start.checked_add(size).ok_or(Status::BadArgument)? as usize;
+    // A read past the end is cut off, and one that starts there is empty.
+    let part = bytes
+        .get(start as usize..end.min(bytes.len()))
+        .unwrap_or_default();
+    out.extend_from_slice(part);
+    cx.state.note(|| [("value", Value::Bytes(out.clone()))]);
+    Ok(())
+}
+
+pub(super) fn status(cx: &mut Cx<'_>, buffer: u32, size: u32, flags: u32) -> Answer {
+    let buffer = parse(cx.state, buffer)?;
+    let length = bytes(cx.state, buffer).ok_or(Status::NotFound)?.len() as u32;
+    cx.state.note(|| [("size", Value::Number(length.into()))]);
+    cx.write(size, length.to_le_bytes())?;
+    cx.write(flags, 0_u32.to_le_bytes())
+}
+
+pub(super) fn set(
+    cx: &mut Cx<'_>,
+    buffer: u32,
+    start: u32,
+    size: u32,
+    data: u32,
+    length: u32,
+) -> Answer {
+    let buffer = parse(cx.state, buffer)?;
+    let data = read(cx.memory, data, length)?;
+    let state = &mut *cx.state;
+    state.meter.bytes_from_guest += u64::from(length);
+    state.note(|| {
+        [
+            ("start", Value::Number(start.into())),
+            ("size", Value::Number(size.into())),
+            ("value", Value::Bytes(data.to_vec())),
+        ]
+    });
+    let Some(index) = body_index(buffer) else {
+        let there = bytes(state, buffer).is_some();
+        return Err(if there {
+            Status::BadArgument
+        } else {
+            Status::NotFound
+        });
+    };
+    if let Some(limit) = state
+        .limits
+        .mutation_bytes
+        .filter(|limit| data.len() > *limit)
+    {
+        let size = data.len();
+        state.find(FindingKind::MutationTooLarge, || {
+            format!("a body chunk of {size} bytes")
+        });
+        cx.ended = Some(Ended::Mutation { size, limit });
+        return Ok(());
+    }
+    let writes = state.rules.buffer_writes;
+    let body = state
+        .current_stream()
+        .and_then(|stream| stream.bodies[index].as_mut())
+        .ok_or(Status::NotFound)?;
+    let (start, size) = (start as usize, size as usize);
+    match writes {
+        BufferWrites::Anywhere => {}
+        BufferWrites::Ends => {
+            let prepends = start == 0 && size == 0;
+            let replaces = start == 0 && size >= body.len();
+            if !prepends && !replaces && start < body.len() {
+                return Err(Status::BadArgument);
+            }
+        }
+    }
+    let start = start.min(body.len());
+    let end = start.saturating_add(size).min(body.len());
+    body.splice(start..end, data.iter().copied());
+    Ok(())
+}

@@ -1,0 +1,102 @@
+//! The limits of each platform, in one place, and who says so.
+
+/// What a plugin may use. `None` means that the platform sets no limit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Bytes of the module and its configuration together.
+    pub module_bytes: Option<usize>,
+    /// Bytes of linear memory in a VM, stack included.
+    pub memory_bytes: usize,
+    /// Elements in a table.
+    pub table_elements: usize,
+    /// Fuel that one invocation may burn; needs an engine that meters fuel.
+    pub fuel_per_invocation: Option<u64>,
+    /// Fuel that all invocations of one request may burn together.
+    pub fuel_per_request: Option<u64>,
+    /// Fuel for each of initialisation, start and configuration. No platform documents such a
+    /// limit; this one only keeps an endless loop from hanging the host.
+    pub fuel_at_start: u64,
+    /// Log messages in one invocation; more are dropped.
+    pub log_entries: Option<usize>,
+    /// Bytes of log messages in one invocation; a message that would pass it is dropped.
+    pub log_bytes: Option<usize>,
+    /// Bytes of one header or body mutation.
+    pub mutation_bytes: Option<usize>,
+    /// Bytes of an encoded header map that a guest hands over; a larger one is read as empty.
+    pub pairs_bytes: usize,
+    /// Pairs in such a map; one with more is read as empty.
+    pub pairs_count: usize,
+    /// Bytes that one `random_get` may ask for.
+    pub random_bytes: usize,
+}
+
+const MIB: usize = 1024 * 1024;
+
+/// A second of normalised CPU: what ends a guest that would never stop, where the platform itself
+/// sets no limit.
+const RUNAWAY: u64 = 1_000 * FUEL_PER_MILLISECOND;
+
+/// Fuel that stands for one millisecond of the normalised CPU on which production judges a plugin.
+///
+/// Production speaks of a processor at about 4 GHz. Wasmtime burns about one unit of fuel for each
+/// wasm instruction, and code that its compiler optimised retires between one and two wasm
+/// instructions a cycle there. We take one a cycle, the strict end: 4 GHz for 1 ms is 4,000,000.
+/// It can be overridden wherever limits are given.
+pub const FUEL_PER_MILLISECOND: u64 = 4_000_000;
+
+impl Limits {
+    /// Service Extensions' documented quotas and limits for plugins, and for what the documents
+    /// leave out the library that production is built on.
+    pub const GOOGLE: Self = Self {
+        module_bytes: Some(5 * MIB),
+        memory_bytes: 16 * MIB,
+        table_elements: 10_000,
+        fuel_per_invocation: Some(FUEL_PER_MILLISECOND),
+        fuel_per_request: Some(FUEL_PER_MILLISECOND),
+        fuel_at_start: RUNAWAY,
+        log_entries: Some(16),
+        log_bytes: Some(16 * 1024),
+        mutation_bytes: Some(128 * 1024),
+        pairs_bytes: MIB,
+        pairs_count: 1024,
+        random_bytes: 64 * 1024,
+    };
+
+    /// Google's tester, which calls itself an approximation and enforces what its library does.
+    pub const TESTER: Self = Self {
+        module_bytes: None,
+        memory_bytes: 1024 * MIB,
+        fuel_per_invocation: None,
+        fuel_per_request: None,
+        log_entries: None,
+        log_bytes: None,
+        mutation_bytes: None,
+        ..Self::GOOGLE
+    };
+
+    /// Envoy with proxy-wasm-cpp-host.
+    pub const ENVOY: Self = Self::TESTER;
+
+    /// The fuel that the next invocation of a request gets, which has burnt some already.
+    pub(crate) fn fuel_left(&self, burnt: u64) -> u64 {
+        let invocation = self.fuel_per_invocation.unwrap_or(RUNAWAY);
+        let request = self
+            .fuel_per_request
+            .map_or(RUNAWAY, |limit| limit.saturating_sub(burnt));
+        invocation.min(request)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_invocation_gets_what_the_request_has_left() {
+        let limits = Limits::GOOGLE;
+        assert_eq!(limits.fuel_left(0), FUEL_PER_MILLISECOND);
+        assert_eq!(limits.fuel_left(FUEL_PER_MILLISECOND - 7), 7);
+        assert_eq!(limits.fuel_left(FUEL_PER_MILLISECOND + 7), 0);
+        assert_eq!(Limits::ENVOY.fuel_left(5), RUNAWAY);
+    }
+}

@@ -1,0 +1,340 @@
+//! What a VM's hostcalls see: its contexts, and the callback that runs now.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use gatewright_abi::{BufferType, Hostcall, LogLevel, MapType, Status};
+use wasmtime::{Memory, ResourceLimiter, TypedFunc};
+
+use crate::attributes::Attributes;
+use crate::door::Door;
+use crate::fault::Ended;
+use crate::finding::{Finding, FindingKind};
+use crate::headers::HeaderMap;
+use crate::limits::Limits;
+use crate::profile::{Clock, Rules, Support};
+use crate::reply::LocalReply;
+use crate::trace::{Entry, HostcallRecord, LogLine, LogSource, Trace, TraceLevel, Value};
+use crate::vm::VmSettings;
+
+/// The id that every root context gets; streams follow.
+pub(crate) const ROOT_CONTEXT: u32 = 1;
+
+/// How many hostcalls a fault report shows.
+const RECENT: usize = 8;
+
+/// What the guest may call at this moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Mode {
+    /// Everything.
+    Normal,
+    /// `_initialize` or `_start` runs: logs and WASI only.
+    Initializing,
+    /// The guest's allocator runs, called by the host from inside a hostcall: logs only.
+    Allocating,
+}
+
+/// Which context a hostcall speaks of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// The root context, or none yet.
+    Root,
+    /// The stream in this slot.
+    Stream(usize),
+}
+
+/// What an invocation has used so far.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Meter {
+    pub(crate) hostcalls: u32,
+    pub(crate) bytes_from_guest: u64,
+    pub(crate) bytes_to_guest: u64,
+    pub(crate) log_entries: usize,
+    pub(crate) log_bytes: usize,
+    pub(crate) log_dropped: bool,
+}
+
+/// A stream context: what the guest can reach of one request and its response.
+#[derive(Debug, Default)]
+pub(crate) struct StreamContext {
+    pub(crate) id: u32,
+    pub(crate) clock: u64,
+    /// Header maps that are there now, by the first four numbers of [`MapType`].
+    pub(crate) maps: [Option<HeaderMap>; 4],
+    /// Body chunks that are there now: of the request, of the response.
+    pub(crate) bodies: [Option<Vec<u8>>; 2],
+    /// Whether the maps may only be read.
+    pub(crate) read_only: bool,
+    pub(crate) reply: Option<LocalReply>,
+    pub(crate) attributes: Arc<Attributes>,
+    /// Fuel that the request has burnt.
+    pub(crate) fuel: u64,
+}
+
+/// The data of a VM's store.
+pub(crate) struct State {
+    pub(crate) rules: &'static Rules,
+    pub(crate) limits: Limits,
+    pub(crate) settings: Arc<VmSettings>,
+    pub(crate) door: Box<dyn Door>,
+    pub(crate) memory: Option<Memory>,
+    pub(crate) allocator: Option<TypedFunc<u32, u32>>,
+    pub(crate) mode: Mode,
+    pub(crate) memory_bytes: usize,
+
+    contexts: HashMap<u32, Place>,
+    streams: Vec<StreamContext>,
+    free: Vec<usize>,
+    next_context: u32,
+    pub(crate) root_clock: u64,
+    /// The configuration that can be read now: the VM's in `on_vm_start`, the plugin's in
+    /// `on_configure`.
+    pub(crate) configuring: Option<BufferType>,
+
+    pub(crate) entry: Entry,
+    /// The context whose callback runs, and the one that hostcalls act on.
+    pub(crate) running: u32,
+    pub(crate) effective: Place,
+    pub(crate) meter: Meter,
+    pub(crate) trace: Trace,
+    /// Hostcalls of the callback that runs, at the full level.
+    pub(crate) calls: Vec<HostcallRecord>,
+    values: Vec<(&'static str, Value)>,
+    recent: [Option<(Hostcall, u32)>; RECENT],
+    recent_next: usize,
+    pub(crate) scratch: Vec<u8>,
+}
+
+impl State {
+    pub(crate) fn new(settings: Arc<VmSettings>, mut door: Box<dyn Door>, trace: Trace) -> Self {
+        let root_clock = door.realtime();
+        Self {
+            rules: settings.profile.rules(),
+            limits: settings.limits.clone(),
+            settings,
+            door,
+            memory: None,
+            allocator: None,
+            mode: Mode::Initializing,
+            memory_bytes: 0,
+            contexts: HashMap::from([(ROOT_CONTEXT, Place::Root)]),
+            streams: Vec::new(),
+            free: Vec::new(),
+            next_context: ROOT_CONTEXT + 1,
+            root_clock,
+            configuring: None,
+            entry: Entry::Initialize,
+            running: 0,
+            effective: Place::Root,
+            meter: Meter::default(),
+            trace,
+            calls: Vec::new(),
+            values: Vec::new(),
+            recent: [None; RECENT],
+            recent_next: 0,
+            scratch: Vec::new(),
+        }
+    }
+
+    /// Opens a stream context and says where it is.
+    pub(crate) fn open_stream(&mut self, attributes: Arc<Attributes>) -> usize {
+        let id = self.next_context;
+        self.next_context = self.next_context.wrapping_add(1).max(ROOT_CONTEXT + 1);
+        let clock = self.door.realtime();
+        let stream = StreamContext {
+            id,
+            clock,
+            attributes,
+            ..StreamContext::default()
+        };
+        let slot = match self.free.pop() {
+            Some(slot) => {
+                self.streams[slot] = stream;
+                slot
+            }
+            None => {
+                self.streams.push(stream);
+                self.streams.len() - 1
+            }
+        };
+        self.contexts.insert(id, Place::Stream(slot));
+        slot
+    }
+
+    pub(crate) fn close_stream(&mut self, slot: usize) {
+        let stream = std::mem::take(&mut self.streams[slot]);
+        self.contexts.remove(&stream.id);
+        self.free.push(slot);
+    }
+
+    pub(crate) fn stream(&self, slot: usize) -> &StreamContext {
+        &self.streams[slot]
+    }
+
+    pub(crate) fn stream_mut(&mut self, slot: usize) -> &mut StreamContext {
+        &mut self.streams[slot]
+    }
+
+    /// The place of a context by its id.
+    pub(crate) fn place(&self, context: u32) -> Option<Place> {
+        self.contexts.get(&context).copied()
+    }
+
+    /// The stream that hostcalls act on, if they act on one.
+    pub(crate) fn current_stream(&mut self) -> Option<&mut StreamContext> {
+        match self.effective {
+            Place::Root => None,
+            Place::Stream(slot) => self.streams.get_mut(slot),
+        }
+    }
+
+    /// A header map for reading.
+    pub(crate) fn map(&mut self, map: MapType) -> Result<&mut HeaderMap, Status> {
+        let index = map.as_u32() as usize;
+        self.current_stream()
+            .and_then(|stream| stream.maps.get_mut(index)?.as_mut())
+            .ok_or(Status::BadArgument)
+    }
+
+    /// A header map for writing.
+    pub(crate) fn map_mut(&mut self, map: MapType) -> Result<&mut HeaderMap, Status> {
+        if self.current_stream().is_some_and(|stream| stream.read_only) {
+            return Err(Status::BadArgument);
+        }
+        self.map(map)
+    }
+
+    /// What the clock shows to the context that hostcalls act on.
+    pub(crate) fn now(&mut self) -> u64 {
+        match (self.rules.clock, self.effective) {
+            (Clock::Live, _) => self.door.realtime(),
+            (Clock::FrozenPerContext, Place::Root) => self.root_clock,
+            (Clock::FrozenPerContext, Place::Stream(slot)) => self.streams[slot].clock,
+        }
+    }
+
+    /// Counts a hostcall and says what it answers when the platform does not carry it out.
+    pub(crate) fn enter(&mut self, call: Hostcall) -> Result<Option<Status>, Ended> {
+        let during = match self.mode {
+            Mode::Normal => None,
+            Mode::Initializing => Some("the module initialises"),
+            Mode::Allocating => Some("the allocator runs"),
+        };
+        if let Some(during) = during.filter(|_| call != Hostcall::Log) {
+            return Err(Ended::Restricted(call.name(), during));
+        }
+        self.meter.hostcalls += 1;
+        let status = match self.rules.support(call) {
+            Support::Works => return Ok(None),
+            Support::Unimplemented => Status::Unimplemented,
+            Support::NotFound => Status::NotFound,
+            Support::Ignored => Status::Ok,
+        };
+        self.find(FindingKind::UnsupportedHostcall, || call.name().to_owned());
+        Ok(Some(status))
+    }
+
+    /// Writes down what a hostcall answered.
+    pub(crate) fn leave(&mut self, call: Hostcall, status: u32) {
+        self.recent[self.recent_next % RECENT] = Some((call, status));
+        self.recent_next = self.recent_next.wrapping_add(1);
+        if self.trace.level == TraceLevel::Full {
+            let values = std::mem::take(&mut self.values);
+            self.calls.push(HostcallRecord {
+                call,
+                status,
+                values,
+            });
+        }
+    }
+
+    /// Adds values to the record of the hostcall that runs; the closure runs only at full level.
+    #[inline]
+    pub(crate) fn note<const N: usize>(
+        &mut self,
+        values: impl FnOnce() -> [(&'static str, Value); N],
+    ) {
+        if self.trace.level == TraceLevel::Full {
+            self.values.extend(values());
+        }
+    }
+
+    /// The last hostcalls, oldest first.
+    pub(crate) fn recent_hostcalls(&self) -> Vec<(Hostcall, u32)> {
+        (0..RECENT)
+            .filter_map(|back| self.recent[(self.recent_next.wrapping_add(back)) % RECENT])
+            .collect()
+    }
+
+    /// Records a finding at the callback that runs.
+    pub(crate) fn find(&mut self, kind: FindingKind, detail: impl FnOnce() -> String) {
+        let (plugin, entry, ordinal) = (self.settings.index, self.entry, self.trace.ordinal);
+        let detail = detail();
+        self.trace.findings.push(Finding {
+            kind,
+            plugin,
+            entry,
+            ordinal,
+            detail,
+        });
+    }
+
+    /// Takes a log message from the guest, within the limits of an invocation.
+    pub(crate) fn log(&mut self, level: LogLevel, source: LogSource, message: &[u8]) {
+        if level < self.settings.log_level {
+            return;
+        }
+        let entries = self.meter.log_entries + 1;
+        let bytes = self.meter.log_bytes + message.len();
+        if self.limits.log_entries.is_some_and(|limit| entries > limit)
+            || self.limits.log_bytes.is_some_and(|limit| bytes > limit)
+        {
+            if !self.meter.log_dropped {
+                self.meter.log_dropped = true;
+                self.find(FindingKind::LogDropped, || {
+                    format!("message {entries}, {bytes} bytes in all")
+                });
+            }
+            return;
+        }
+        self.meter.log_entries = entries;
+        self.meter.log_bytes = bytes;
+        self.trace.logs.push(LogLine {
+            plugin: self.settings.index,
+            context: self.running,
+            entry: self.entry,
+            ordinal: self.trace.ordinal,
+            level,
+            source,
+            message: message.to_vec(),
+        });
+    }
+}
+
+impl ResourceLimiter for State {
+    fn memory_growing(
+        &mut self,
+        _current: usize,
+        desired: usize,
+        _maximum: Option<usize>,
+    ) -> wasmtime::Result<bool> {
+        let limit = self.limits.memory_bytes;
+        if desired > limit {
+            return Err(wasmtime::Error::new(Ended::Memory {
+                wanted: desired,
+                limit,
+            }));
+        }
+        self.memory_bytes = desired;
+        Ok(true)
+    }
+
+    fn table_growing(
+        &mut self,
+        _current: usize,
+        desired: usize,
+        _maximum: Option<usize>,
+    ) -> wasmtime::Result<bool> {
+        Ok(desired <= self.limits.table_elements)
+    }
+}

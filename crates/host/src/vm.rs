@@ -1,0 +1,504 @@
+//! One VM: a plugin started in its own memory, and the calls into it.
+
+use std::sync::Arc;
+
+use gatewright_abi::{BufferType, Callback, LogLevel};
+use wasmtime::Store;
+
+use crate::attributes::Attributes;
+use crate::door::Door;
+use crate::engine::{Metering, Plugin};
+use crate::exports::{Exports, OnHeaders};
+use crate::fault::{self, Fault, FaultKind};
+use crate::headers::HeaderMap;
+use crate::limits::Limits;
+use crate::profile::Profile;
+use crate::state::{Meter, Mode, Place, ROOT_CONTEXT, State, StreamContext};
+use crate::trace::{Arguments, Cost, Entry, Span, Trace, TraceLevel};
+
+/// What a VM is started with.
+#[derive(Clone, Debug)]
+pub struct VmSettings {
+    /// The platform.
+    pub profile: Profile,
+    /// What the plugin may use; the platform's limits unless they are overridden.
+    pub limits: Limits,
+    /// The plugin's place in its chain, from 0.
+    pub index: usize,
+    /// The plugin's configuration.
+    pub configuration: Arc<[u8]>,
+    /// The VM's configuration, empty on Google's platforms.
+    pub vm_configuration: Arc<[u8]>,
+    /// The plugin's root id, empty on Google's platforms.
+    pub root_id: String,
+    /// Log messages below this level are not kept.
+    pub log_level: LogLevel,
+}
+
+impl VmSettings {
+    /// The platform's defaults and no configuration.
+    pub fn new(profile: Profile) -> Self {
+        Self {
+            profile,
+            limits: profile.rules().limits.clone(),
+            index: 0,
+            configuration: Arc::from([]),
+            vm_configuration: Arc::from([]),
+            root_id: String::new(),
+            log_level: LogLevel::Info,
+        }
+    }
+}
+
+/// The plugin failed; the fault is in the trace, and the VM is of no more use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Failed;
+
+/// Which half of an exchange.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Direction {
+    Request = 0,
+    Response = 1,
+}
+
+impl Direction {
+    /// The place of this direction's headers among a stream's maps; its trailers follow.
+    pub(crate) const fn headers(self) -> usize {
+        match self {
+            Self::Request => 0,
+            Self::Response => 2,
+        }
+    }
+}
+
+/// A plugin started in a VM of its own.
+pub(crate) struct Vm {
+    store: Store<State>,
+    exports: Exports,
+    metering: Metering,
+}
+
+impl Vm {
+    /// Makes a VM, initialises the module, creates the root context, starts and configures it.
+    /// What happened is in the trace either way.
+    pub(crate) fn start(
+        plugin: &Plugin,
+        settings: Arc<VmSettings>,
+        door: Box<dyn Door>,
+        level: TraceLevel,
+    ) -> (Option<Self>, Trace) {
+        let state = State::new(settings, door, Trace::new(level));
+        let mut store = Store::new(&plugin.engine, state);
+        store.limiter(|state| state);
+        let mut vm = Self {
+            store,
+            exports: Exports::default(),
+            metering: plugin.metering,
+        };
+        let ready = vm.initialise(plugin).and_then(|()| vm.configure()).is_ok();
+        let trace = std::mem::take(&mut vm.store.data_mut().trace);
+        (ready.then_some(vm), trace)
+    }
+
+    fn initialise(&mut self, plugin: &Plugin) -> Result<(), Failed> {
+        self.call(Entry::Initialize, 0, Place::Root, &[], |_, store| {
+            let instance = plugin.pre.instantiate(&mut *store)?;
+            store.data_mut().memory = instance.get_memory(&mut *store, "memory");
+            if let Ok(initialise) = instance.get_typed_func::<(), ()>(&mut *store, "_initialize") {
+                initialise.call(&mut *store, ())?;
+                if let Ok(main) = instance.get_typed_func::<(u32, u32), u32>(&mut *store, "main") {
+                    main.call(&mut *store, (0, 0))?;
+                } else if let Ok(main) =
+                    instance.get_typed_func::<(), u32>(&mut *store, "__main_void")
+                {
+                    main.call(&mut *store, ())?;
+                }
+            } else if let Ok(start) = instance.get_typed_func::<(), ()>(&mut *store, "_start") {
+                start.call(&mut *store, ())?;
+            }
+            let allocator = plugin
+                .info()
+                .allocator()
+                .and_then(|name| instance.get_typed_func::<u32, u32>(&mut *store, name).ok());
+            let exports = Exports::find(&instance, store, plugin.version());
+            let state = store.data_mut();
+            state.allocator = allocator;
+            state.mode = Mode::Normal;
+            Ok((0, Some(exports)))
+        })
+        .map(|_| ())
+    }
+
+    fn configure(&mut self) -> Result<(), Failed> {
+        self.callback(
+            Callback::OnContextCreate,
+            Place::Root,
+            &[0],
+            |exports, store| match &exports.on_context_create {
+                Some(function) => function.call(store, (ROOT_CONTEXT, 0)).map(|()| 0),
+                None => Ok(0),
+            },
+        )?;
+        let size = self.settings().vm_configuration.len() as u32;
+        self.configuring(Callback::OnVmStart, BufferType::VmConfiguration, size)?;
+        let size = self.settings().configuration.len() as u32;
+        self.configuring(Callback::OnConfigure, BufferType::PluginConfiguration, size)
+    }
+
+    /// One of the two callbacks that may read a configuration and refuse it.
+    fn configuring(
+        &mut self,
+        callback: Callback,
+        buffer: BufferType,
+        size: u32,
+    ) -> Result<(), Failed> {
+        self.store.data_mut().configuring = Some(buffer);
+        let answer = self.callback(callback, Place::Root, &[size], |exports, store| {
+            let function = match callback {
+                Callback::OnVmStart => &exports.on_vm_start,
+                _ => &exports.on_configure,
+            };
+            match function {
+                Some(function) => function.call(store, (ROOT_CONTEXT, size)),
+                None => Ok(1),
+            }
+        });
+        self.store.data_mut().configuring = None;
+        if answer? != 0 {
+            return Ok(());
+        }
+        let (kind, name) = match callback {
+            Callback::OnVmStart => (FaultKind::VmStartRefused, callback.name()),
+            _ => (FaultKind::ConfigureRefused, callback.name()),
+        };
+        self.fail(kind, format!("`{name}` returned false"), Vec::new());
+        Err(Failed)
+    }
+
+    fn settings(&self) -> &Arc<VmSettings> {
+        &self.store.data().settings
+    }
+
+    /// Opens a stream context in the host and in the guest.
+    pub(crate) fn open_stream(
+        &mut self,
+        attributes: Arc<Attributes>,
+        trace: &mut Trace,
+    ) -> Result<usize, Failed> {
+        let slot = self.store.data_mut().open_stream(attributes);
+        let id = self.store.data().stream(slot).id;
+        self.traced(trace, |vm| {
+            vm.callback(
+                Callback::OnContextCreate,
+                Place::Stream(slot),
+                &[ROOT_CONTEXT],
+                |exports, store| match &exports.on_context_create {
+                    Some(function) => function.call(store, (id, ROOT_CONTEXT)).map(|()| 0),
+                    None => Ok(0),
+                },
+            )
+        })?;
+        Ok(slot)
+    }
+
+    pub(crate) fn stream(&self, slot: usize) -> &StreamContext {
+        self.store.data().stream(slot)
+    }
+
+    pub(crate) fn stream_mut(&mut self, slot: usize) -> &mut StreamContext {
+        self.store.data_mut().stream_mut(slot)
+    }
+
+    /// A header callback. The map is lent to the guest for as long as it runs.
+    pub(crate) fn on_headers(
+        &mut self,
+        slot: usize,
+        direction: Direction,
+        headers: &mut HeaderMap,
+        end_of_stream: bool,
+        trace: &mut Trace,
+    ) -> Result<u32, Failed> {
+        let callback = match direction {
+            Direction::Request => Callback::OnRequestHeaders,
+            Direction::Response => Callback::OnResponseHeaders,
+        };
+        let place = direction.headers();
+        let id = self.stream(slot).id;
+        let count = headers.len() as u32;
+        let eos = u32::from(end_of_stream);
+        self.stream_mut(slot).maps[place] = Some(std::mem::take(headers));
+        let answer = self.traced(trace, |vm| {
+            vm.callback(
+                callback,
+                Place::Stream(slot),
+                &[count, eos],
+                |exports, store| match &exports.on_headers[direction as usize] {
+                    Some(OnHeaders::Long(function)) => function.call(store, (id, count, eos)),
+                    Some(OnHeaders::Short(function)) => function.call(store, (id, count)),
+                    None => Ok(0),
+                },
+            )
+        });
+        *headers = self.stream_mut(slot).maps[place].take().unwrap_or_default();
+        answer
+    }
+
+    /// A body callback. The chunk is lent to the guest for as long as it runs.
+    pub(crate) fn on_body(
+        &mut self,
+        slot: usize,
+        direction: Direction,
+        chunk: &mut Vec<u8>,
+        end_of_stream: bool,
+        trace: &mut Trace,
+    ) -> Result<u32, Failed> {
+        let callback = match direction {
+            Direction::Request => Callback::OnRequestBody,
+            Direction::Response => Callback::OnResponseBody,
+        };
+        let id = self.stream(slot).id;
+        let size = chunk.len() as u32;
+        let eos = u32::from(end_of_stream);
+        self.stream_mut(slot).bodies[direction as usize] = Some(std::mem::take(chunk));
+        let answer = self.traced(trace, |vm| {
+            vm.callback(
+                callback,
+                Place::Stream(slot),
+                &[size, eos],
+                |exports, store| match &exports.on_body[direction as usize] {
+                    Some(function) => function.call(store, (id, size, eos)),
+                    None => Ok(0),
+                },
+            )
+        });
+        *chunk = self.stream_mut(slot).bodies[direction as usize]
+            .take()
+            .unwrap_or_default();
+        answer
+    }
+
+    /// A trailer callback. The map is lent to the guest for as long as it runs.
+    pub(crate) fn on_trailers(
+        &mut self,
+        slot: usize,
+        direction: Direction,
+        trailers: &mut HeaderMap,
+        trace: &mut Trace,
+    ) -> Result<u32, Failed> {
+        let callback = match direction {
+            Direction::Request => Callback::OnRequestTrailers,
+            Direction::Response => Callback::OnResponseTrailers,
+        };
+        let place = direction.headers() + 1;
+        let id = self.stream(slot).id;
+        let count = trailers.len() as u32;
+        self.stream_mut(slot).maps[place] = Some(std::mem::take(trailers));
+        let answer = self.traced(trace, |vm| {
+            vm.callback(
+                callback,
+                Place::Stream(slot),
+                &[count],
+                |exports, store| match &exports.on_trailers[direction as usize] {
+                    Some(function) => function.call(store, (id, count)),
+                    None => Ok(0),
+                },
+            )
+        });
+        *trailers = self.stream_mut(slot).maps[place].take().unwrap_or_default();
+        answer
+    }
+
+    /// The end of a stream: `on_done`, `on_log` where the platform has it, `on_delete`.
+    /// Its context is gone afterwards, whatever the guest did.
+    pub(crate) fn close_stream(&mut self, slot: usize, trace: &mut Trace) -> Result<(), Failed> {
+        let id = self.stream(slot).id;
+        let has_log = self.store.data().rules.on_log;
+        let closed = self.traced(trace, |vm| {
+            let place = Place::Stream(slot);
+            vm.callback(
+                Callback::OnDone,
+                place,
+                &[],
+                |exports, store| match &exports.on_done {
+                    Some(function) => function.call(store, id),
+                    None => Ok(1),
+                },
+            )?;
+            if has_log {
+                vm.store.data_mut().stream_mut(slot).read_only = true;
+                vm.callback(
+                    Callback::OnLog,
+                    place,
+                    &[],
+                    |exports, store| match &exports.on_log {
+                        Some(function) => function.call(store, id).map(|()| 0),
+                        None => Ok(0),
+                    },
+                )?;
+            }
+            vm.callback(
+                Callback::OnDelete,
+                place,
+                &[],
+                |exports, store| match &exports.on_delete {
+                    Some(function) => function.call(store, id).map(|()| 0),
+                    None => Ok(0),
+                },
+            )
+        });
+        self.store.data_mut().close_stream(slot);
+        closed.map(|_| ())
+    }
+
+    /// The end of the plugin: `on_done` and `on_delete` of the root context.
+    pub(crate) fn stop(&mut self, trace: &mut Trace) -> Result<(), Failed> {
+        self.traced(trace, |vm| {
+            vm.callback(
+                Callback::OnDone,
+                Place::Root,
+                &[],
+                |exports, store| match &exports.on_done {
+                    Some(function) => function.call(store, ROOT_CONTEXT),
+                    None => Ok(1),
+                },
+            )?;
+            vm.callback(
+                Callback::OnDelete,
+                Place::Root,
+                &[],
+                |exports, store| match &exports.on_delete {
+                    Some(function) => function.call(store, ROOT_CONTEXT).map(|()| 0),
+                    None => Ok(0),
+                },
+            )
+        })
+        .map(|_| ())
+    }
+
+    /// Bytes of the guest's memory now.
+    pub(crate) fn memory_bytes(&self) -> usize {
+        self.store.data().memory_bytes
+    }
+
+    /// Runs calls with the caller's trace in place of the VM's own.
+    fn traced<R>(&mut self, trace: &mut Trace, calls: impl FnOnce(&mut Self) -> R) -> R {
+        std::mem::swap(trace, &mut self.store.data_mut().trace);
+        let result = calls(self);
+        std::mem::swap(trace, &mut self.store.data_mut().trace);
+        result
+    }
+
+    /// One callback of the ABI.
+    #[inline]
+    fn callback(
+        &mut self,
+        callback: Callback,
+        place: Place,
+        arguments: &[u32],
+        call: impl FnOnce(&Exports, &mut Store<State>) -> wasmtime::Result<u32>,
+    ) -> Result<u32, Failed> {
+        let context = match place {
+            Place::Root => ROOT_CONTEXT,
+            Place::Stream(slot) => self.store.data().stream(slot).id,
+        };
+        self.call(
+            Entry::Callback(callback),
+            context,
+            place,
+            arguments,
+            |exports, store| call(exports, store).map(|answer| (answer, None)),
+        )
+    }
+
+    /// One call into the guest: sets the budget, runs it, writes down what it cost.
+    #[inline]
+    fn call(
+        &mut self,
+        entry: Entry,
+        context: u32,
+        place: Place,
+        arguments: &[u32],
+        call: impl FnOnce(&Exports, &mut Store<State>) -> wasmtime::Result<(u32, Option<Exports>)>,
+    ) -> Result<u32, Failed> {
+        let state = self.store.data_mut();
+        state.entry = entry;
+        state.running = context;
+        state.effective = place;
+        state.meter = Meter::default();
+        let memory_before = state.memory_bytes;
+        let budget = match place {
+            Place::Root => state.limits.fuel_at_start,
+            Place::Stream(slot) => state.limits.fuel_left(state.stream(slot).fuel),
+        };
+        if self.metering == Metering::Fuel {
+            // Only fails for an engine that meters none.
+            let _ = self.store.set_fuel(budget);
+        }
+        let result = call(&self.exports, &mut self.store);
+        let fuel = match self.metering {
+            Metering::Fuel => budget.saturating_sub(self.store.get_fuel().unwrap_or(0)),
+            Metering::None | Metering::Epoch => 0,
+        };
+        let state = self.store.data_mut();
+        if let Place::Stream(slot) = place {
+            state.stream_mut(slot).fuel += fuel;
+        }
+        if state.trace.level >= TraceLevel::Cost {
+            let cost = Cost {
+                fuel,
+                hostcalls: state.meter.hostcalls,
+                bytes_from_guest: state.meter.bytes_from_guest,
+                bytes_to_guest: state.meter.bytes_to_guest,
+                memory_growth: state.memory_bytes.saturating_sub(memory_before) as u64,
+            };
+            let hostcalls = std::mem::take(&mut state.calls);
+            state.trace.spans.push(Span {
+                plugin: state.settings.index,
+                context,
+                entry,
+                arguments: Arguments::new(arguments),
+                returned: result.as_ref().ok().map(|(answer, _)| *answer),
+                cost,
+                hostcalls,
+            });
+        }
+        let outcome = match result {
+            Ok((answer, exports)) => {
+                if let Some(exports) = exports {
+                    self.exports = exports;
+                }
+                Ok(answer)
+            }
+            Err(error) => {
+                let (kind, message, frames) = fault::read(&error);
+                self.fail(kind, message, frames);
+                Err(Failed)
+            }
+        };
+        self.store.data_mut().trace.ordinal += 1;
+        outcome
+    }
+
+    #[cold]
+    fn fail(&mut self, kind: FaultKind, message: String, frames: Vec<fault::Frame>) {
+        let state = self.store.data_mut();
+        let fault = Fault {
+            kind,
+            plugin: state.settings.index,
+            context: state.running,
+            entry: state.entry,
+            message,
+            frames,
+            last_hostcalls: state.recent_hostcalls(),
+        };
+        state.trace.faults.push(fault);
+    }
+}
+
+impl std::fmt::Debug for Vm {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Vm")
+            .field("memory_bytes", &self.memory_bytes())
+            .finish_non_exhaustive()
+    }
+}
