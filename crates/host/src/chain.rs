@@ -135,14 +135,14 @@ struct Link {
     vm: Option<Vm>,
     /// How often the VM was made; a stream of an earlier one has failed.
     generation: u32,
-    start: Trace,
+    start: Box<Trace>,
 }
 
 /// One exchange.
 #[derive(Default)]
 struct Stream {
     members: Vec<Member>,
-    trace: Trace,
+    trace: Box<Trace>,
     response_started: bool,
     over: bool,
 }
@@ -157,7 +157,8 @@ struct Member {
 /// What a plugin's callback means for the exchange.
 enum Turn {
     Continue,
-    Reply(LocalReply),
+    /// The exchange is over; the effect is pushed.
+    Over,
     Fail,
     Reset,
 }
@@ -198,7 +199,7 @@ impl Chain {
                 settings,
                 vm: None,
                 generation: 0,
-                start: Trace::default(),
+                start: Box::default(),
             };
             chain.start_vm(&mut link);
             chain.links.push(link);
@@ -217,7 +218,7 @@ impl Chain {
 
     /// What happened when a plugin was last started.
     pub fn start_trace(&self, plugin: usize) -> Option<&Trace> {
-        self.links.get(plugin).map(|link| &link.start)
+        self.links.get(plugin).map(|link| &*link.start)
     }
 
     /// The faults of plugins that did not start.
@@ -239,30 +240,24 @@ impl Chain {
                 self.streams.len() - 1
             }
         };
-        let mut stream = std::mem::take(&mut self.streams[id]);
-        stream.trace = Trace::new(self.level);
+        let stream = &mut self.streams[id];
+        stream.trace.level = self.level;
         stream.response_started = false;
         stream.over = false;
         stream.members.clear();
         for link in &mut self.links {
-            let slot = link
-                .vm
-                .as_mut()
-                .map(|vm| vm.open_stream(Arc::clone(attributes), &mut stream.trace));
-            let slot = match slot {
-                Some(Ok(slot)) => Some(slot),
-                Some(Err(Failed)) => {
-                    link.vm = None;
-                    None
+            let mut slot = None;
+            if let Some(vm) = &mut link.vm {
+                match vm.open_stream(Arc::clone(attributes), &mut stream.trace) {
+                    Ok(opened) => slot = Some(opened),
+                    Err(Failed) => link.vm = None,
                 }
-                None => None,
-            };
+            }
             stream.members.push(Member {
                 slot,
                 generation: link.generation,
             });
         }
-        self.streams[id] = stream;
         StreamId(id)
     }
 
@@ -337,7 +332,7 @@ impl Chain {
 
     /// The exchange is over, or its client went away: contexts are ended, and its story is told.
     pub fn close(&mut self, id: StreamId) -> Trace {
-        let mut stream = std::mem::take(&mut self.streams[id.0]);
+        let stream = &mut self.streams[id.0];
         for (link, member) in self.links.iter_mut().zip(&stream.members) {
             let (Some(slot), Some(vm)) = (member.slot, link.vm.as_mut()) else {
                 continue;
@@ -348,22 +343,20 @@ impl Chain {
                 link.vm = None;
             }
         }
-        let trace = std::mem::take(&mut stream.trace);
-        self.streams[id.0] = stream;
         self.free.push(id.0);
-        trace
+        std::mem::take(&mut *stream.trace)
     }
 
     /// The end of the chain: root contexts are ended.
     pub fn stop(mut self) -> Trace {
-        let mut trace = Trace::new(self.level);
+        let mut trace = Box::new(Trace::new(self.level));
         for link in &mut self.links {
             if let Some(vm) = &mut link.vm {
                 // A fault here is in the trace; the VM is gone either way.
                 let _ = vm.stop(&mut trace);
             }
         }
-        trace
+        *trace
     }
 
     fn headers(
@@ -383,9 +376,14 @@ impl Chain {
         settle(&mut headers, self.rules.duplicates);
         let eos = end_of_stream && self.rules.end_of_stream_on_headers;
         for index in order(direction, self.links.len()) {
-            let turn = self.turn(id, index, direction, Part::Headers, |vm, slot, trace| {
-                vm.on_headers(slot, direction, &mut headers, eos, trace)
-            });
+            let turn = self.turn(
+                id,
+                index,
+                direction,
+                Part::Headers,
+                effects,
+                |vm, slot, trace| vm.on_headers(slot, direction, &mut headers, eos, trace),
+            );
             if self.end(id, turn, effects) {
                 return;
             }
@@ -417,9 +415,14 @@ impl Chain {
             return;
         }
         for index in order(direction, self.links.len()) {
-            let turn = self.turn(id, index, direction, Part::Body, |vm, slot, trace| {
-                vm.on_body(slot, direction, &mut chunk, end_of_stream, trace)
-            });
+            let turn = self.turn(
+                id,
+                index,
+                direction,
+                Part::Body,
+                effects,
+                |vm, slot, trace| vm.on_body(slot, direction, &mut chunk, end_of_stream, trace),
+            );
             if self.end(id, turn, effects) {
                 return;
             }
@@ -451,9 +454,14 @@ impl Chain {
                 trailers.lower_names();
             }
             for index in order(direction, self.links.len()) {
-                let turn = self.turn(id, index, direction, Part::Trailers, |vm, slot, trace| {
-                    vm.on_trailers(slot, direction, &mut trailers, trace)
-                });
+                let turn = self.turn(
+                    id,
+                    index,
+                    direction,
+                    Part::Trailers,
+                    effects,
+                    |vm, slot, trace| vm.on_trailers(slot, direction, &mut trailers, trace),
+                );
                 if self.end(id, turn, effects) {
                     return;
                 }
@@ -473,7 +481,8 @@ impl Chain {
         index: usize,
         direction: Direction,
         part: Part,
-        callback: impl FnOnce(&mut Vm, usize, &mut Trace) -> Result<u32, Failed>,
+        effects: &mut Vec<Effect>,
+        callback: impl FnOnce(&mut Vm, usize, &mut Box<Trace>) -> Result<u32, Failed>,
     ) -> Turn {
         let link = &mut self.links[index];
         let stream = &mut self.streams[id.0];
@@ -517,7 +526,10 @@ impl Chain {
                     return match self.rules.late_reply {
                         LateReply::Resets if late => Turn::Reset,
                         LateReply::Dropped if late => Turn::Continue,
-                        _ => Turn::Reply(reply),
+                        _ => {
+                            effects.push(Effect::Reply(reply));
+                            Turn::Over
+                        }
                     };
                 }
                 if action != Action::Continue.as_u32() && !self.rules.pause {
@@ -540,7 +552,10 @@ impl Chain {
         let stream = &mut self.streams[id.0];
         let effect = match turn {
             Turn::Continue => return false,
-            Turn::Reply(reply) => Effect::Reply(reply),
+            Turn::Over => {
+                stream.over = true;
+                return true;
+            }
             Turn::Fail if stream.response_started => Effect::Reset,
             Turn::Fail => Effect::Fail {
                 status: self.rules.failure_status,

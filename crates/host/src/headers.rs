@@ -43,6 +43,14 @@ impl HeaderMap {
         }
     }
 
+    /// A map that takes this many fields, of this many bytes together, without allocating again.
+    pub fn with_capacity(fields: usize, bytes: usize) -> Self {
+        Self {
+            bytes: Vec::with_capacity(bytes),
+            fields: Vec::with_capacity(fields),
+        }
+    }
+
     /// The number of fields, duplicates counted.
     pub fn len(&self) -> usize {
         self.fields.len()

@@ -1,6 +1,5 @@
 //! What a VM's hostcalls see: its contexts, and the callback that runs now.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use gatewright_abi::{BufferType, Hostcall, LogLevel, MapType, Status};
@@ -71,6 +70,19 @@ pub(crate) struct StreamContext {
     pub(crate) fuel: u64,
 }
 
+impl StreamContext {
+    /// Makes the slot ready for another stream, in place.
+    fn clear(&mut self) {
+        for map in &mut self.maps {
+            *map = None;
+        }
+        self.bodies = [None, None];
+        self.read_only = false;
+        self.reply = None;
+        self.fuel = 0;
+    }
+}
+
 /// The data of a VM's store.
 pub(crate) struct State {
     pub(crate) rules: &'static Rules,
@@ -82,8 +94,10 @@ pub(crate) struct State {
     pub(crate) mode: Mode,
     pub(crate) memory_bytes: usize,
 
-    contexts: HashMap<u32, Place>,
     streams: Vec<StreamContext>,
+    /// The id of the context in each slot, 0 in a free one. Opening and closing a stream costs no
+    /// look-up this way; finding one by its id, which only callouts do, is a scan of this list.
+    ids: Vec<u32>,
     free: Vec<usize>,
     next_context: u32,
     pub(crate) root_clock: u64,
@@ -96,7 +110,8 @@ pub(crate) struct State {
     pub(crate) running: u32,
     pub(crate) effective: Place,
     pub(crate) meter: Meter,
-    pub(crate) trace: Trace,
+    /// Boxed, because it is swapped with a stream's at every callback.
+    pub(crate) trace: Box<Trace>,
     /// Hostcalls of the callback that runs, at the full level.
     pub(crate) calls: Vec<HostcallRecord>,
     values: Vec<(&'static str, Value)>,
@@ -106,7 +121,11 @@ pub(crate) struct State {
 }
 
 impl State {
-    pub(crate) fn new(settings: Arc<VmSettings>, mut door: Box<dyn Door>, trace: Trace) -> Self {
+    pub(crate) fn new(
+        settings: Arc<VmSettings>,
+        mut door: Box<dyn Door>,
+        trace: Box<Trace>,
+    ) -> Self {
         let root_clock = door.realtime();
         Self {
             rules: settings.profile.rules(),
@@ -117,8 +136,8 @@ impl State {
             allocator: None,
             mode: Mode::Initializing,
             memory_bytes: 0,
-            contexts: HashMap::from([(ROOT_CONTEXT, Place::Root)]),
             streams: Vec::new(),
+            ids: Vec::new(),
             free: Vec::new(),
             next_context: ROOT_CONTEXT + 1,
             root_clock,
@@ -141,29 +160,22 @@ impl State {
         let id = self.next_context;
         self.next_context = self.next_context.wrapping_add(1).max(ROOT_CONTEXT + 1);
         let clock = self.door.realtime();
-        let stream = StreamContext {
-            id,
-            clock,
-            attributes,
-            ..StreamContext::default()
-        };
-        let slot = match self.free.pop() {
-            Some(slot) => {
-                self.streams[slot] = stream;
-                slot
-            }
-            None => {
-                self.streams.push(stream);
-                self.streams.len() - 1
-            }
-        };
-        self.contexts.insert(id, Place::Stream(slot));
+        let slot = self.free.pop().unwrap_or_else(|| {
+            self.streams.push(StreamContext::default());
+            self.ids.push(0);
+            self.streams.len() - 1
+        });
+        let stream = &mut self.streams[slot];
+        stream.id = id;
+        stream.clock = clock;
+        stream.attributes = attributes;
+        self.ids[slot] = id;
         slot
     }
 
     pub(crate) fn close_stream(&mut self, slot: usize) {
-        let stream = std::mem::take(&mut self.streams[slot]);
-        self.contexts.remove(&stream.id);
+        self.ids[slot] = 0;
+        self.streams[slot].clear();
         self.free.push(slot);
     }
 
@@ -177,7 +189,14 @@ impl State {
 
     /// The place of a context by its id.
     pub(crate) fn place(&self, context: u32) -> Option<Place> {
-        self.contexts.get(&context).copied()
+        if context == ROOT_CONTEXT {
+            return Some(Place::Root);
+        }
+        let slot = self
+            .ids
+            .iter()
+            .position(|id| *id == context && context != 0)?;
+        Some(Place::Stream(slot))
     }
 
     /// The stream that hostcalls act on, if they act on one.

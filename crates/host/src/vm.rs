@@ -86,8 +86,8 @@ impl Vm {
         settings: Arc<VmSettings>,
         door: Box<dyn Door>,
         level: TraceLevel,
-    ) -> (Option<Self>, Trace) {
-        let state = State::new(settings, door, Trace::new(level));
+    ) -> (Option<Self>, Box<Trace>) {
+        let state = State::new(settings, door, Box::new(Trace::new(level)));
         let mut store = Store::new(&plugin.engine, state);
         store.limiter(|state| state);
         let mut vm = Self {
@@ -101,7 +101,8 @@ impl Vm {
     }
 
     fn initialise(&mut self, plugin: &Plugin) -> Result<(), Failed> {
-        self.call(Entry::Initialize, 0, Place::Root, &[], |_, store| {
+        let mut found = None;
+        let result = self.call(Entry::Initialize, 0, Place::Root, &[], |_, store| {
             let instance = plugin.pre.instantiate(&mut *store)?;
             store.data_mut().memory = instance.get_memory(&mut *store, "memory");
             if let Ok(initialise) = instance.get_typed_func::<(), ()>(&mut *store, "_initialize") {
@@ -120,13 +121,14 @@ impl Vm {
                 .info()
                 .allocator()
                 .and_then(|name| instance.get_typed_func::<u32, u32>(&mut *store, name).ok());
-            let exports = Exports::find(&instance, store, plugin.version());
+            found = Some(Exports::find(&instance, store, plugin.version()));
             let state = store.data_mut();
             state.allocator = allocator;
             state.mode = Mode::Normal;
-            Ok((0, Some(exports)))
-        })
-        .map(|_| ())
+            Ok(0)
+        });
+        self.exports = found.unwrap_or_default();
+        result.map(|_| ())
     }
 
     fn configure(&mut self) -> Result<(), Failed> {
@@ -183,7 +185,7 @@ impl Vm {
     pub(crate) fn open_stream(
         &mut self,
         attributes: Arc<Attributes>,
-        trace: &mut Trace,
+        trace: &mut Box<Trace>,
     ) -> Result<usize, Failed> {
         let slot = self.store.data_mut().open_stream(attributes);
         let id = self.store.data().stream(slot).id;
@@ -216,7 +218,7 @@ impl Vm {
         direction: Direction,
         headers: &mut HeaderMap,
         end_of_stream: bool,
-        trace: &mut Trace,
+        trace: &mut Box<Trace>,
     ) -> Result<u32, Failed> {
         let callback = match direction {
             Direction::Request => Callback::OnRequestHeaders,
@@ -250,7 +252,7 @@ impl Vm {
         direction: Direction,
         chunk: &mut Vec<u8>,
         end_of_stream: bool,
-        trace: &mut Trace,
+        trace: &mut Box<Trace>,
     ) -> Result<u32, Failed> {
         let callback = match direction {
             Direction::Request => Callback::OnRequestBody,
@@ -283,7 +285,7 @@ impl Vm {
         slot: usize,
         direction: Direction,
         trailers: &mut HeaderMap,
-        trace: &mut Trace,
+        trace: &mut Box<Trace>,
     ) -> Result<u32, Failed> {
         let callback = match direction {
             Direction::Request => Callback::OnRequestTrailers,
@@ -310,7 +312,11 @@ impl Vm {
 
     /// The end of a stream: `on_done`, `on_log` where the platform has it, `on_delete`.
     /// Its context is gone afterwards, whatever the guest did.
-    pub(crate) fn close_stream(&mut self, slot: usize, trace: &mut Trace) -> Result<(), Failed> {
+    pub(crate) fn close_stream(
+        &mut self,
+        slot: usize,
+        trace: &mut Box<Trace>,
+    ) -> Result<(), Failed> {
         let id = self.stream(slot).id;
         let has_log = self.store.data().rules.on_log;
         let closed = self.traced(trace, |vm| {
@@ -351,7 +357,7 @@ impl Vm {
     }
 
     /// The end of the plugin: `on_done` and `on_delete` of the root context.
-    pub(crate) fn stop(&mut self, trace: &mut Trace) -> Result<(), Failed> {
+    pub(crate) fn stop(&mut self, trace: &mut Box<Trace>) -> Result<(), Failed> {
         self.traced(trace, |vm| {
             vm.callback(
                 Callback::OnDone,
@@ -381,7 +387,7 @@ impl Vm {
     }
 
     /// Runs calls with the caller's trace in place of the VM's own.
-    fn traced<R>(&mut self, trace: &mut Trace, calls: impl FnOnce(&mut Self) -> R) -> R {
+    fn traced<R>(&mut self, trace: &mut Box<Trace>, calls: impl FnOnce(&mut Self) -> R) -> R {
         std::mem::swap(trace, &mut self.store.data_mut().trace);
         let result = calls(self);
         std::mem::swap(trace, &mut self.store.data_mut().trace);
@@ -401,13 +407,7 @@ impl Vm {
             Place::Root => ROOT_CONTEXT,
             Place::Stream(slot) => self.store.data().stream(slot).id,
         };
-        self.call(
-            Entry::Callback(callback),
-            context,
-            place,
-            arguments,
-            |exports, store| call(exports, store).map(|answer| (answer, None)),
-        )
+        self.call(Entry::Callback(callback), context, place, arguments, call)
     }
 
     /// One call into the guest: sets the budget, runs it, writes down what it cost.
@@ -418,7 +418,7 @@ impl Vm {
         context: u32,
         place: Place,
         arguments: &[u32],
-        call: impl FnOnce(&Exports, &mut Store<State>) -> wasmtime::Result<(u32, Option<Exports>)>,
+        call: impl FnOnce(&Exports, &mut Store<State>) -> wasmtime::Result<u32>,
     ) -> Result<u32, Failed> {
         let state = self.store.data_mut();
         state.entry = entry;
@@ -457,18 +457,13 @@ impl Vm {
                 context,
                 entry,
                 arguments: Arguments::new(arguments),
-                returned: result.as_ref().ok().map(|(answer, _)| *answer),
+                returned: result.as_ref().ok().copied(),
                 cost,
                 hostcalls,
             });
         }
         let outcome = match result {
-            Ok((answer, exports)) => {
-                if let Some(exports) = exports {
-                    self.exports = exports;
-                }
-                Ok(answer)
-            }
+            Ok(answer) => Ok(answer),
             Err(error) => {
                 let (kind, message, frames) = fault::read(&error);
                 self.fail(kind, message, frames);

@@ -10,53 +10,69 @@ use crate::profile::Duplicates;
 use crate::state::State;
 use crate::trace::{Entry, Value};
 
-/// Headers that the load balancer keeps to itself, as its documentation lists them.
-const PROTECTED: &[&str] = &[
-    "connection",
-    "keep-alive",
-    "proxy-authenticate",
-    "proxy-authorization",
-    "proxy-connection",
-    "sec-user-ip",
-    "te",
-    "trailer",
-    "transfer-encoding",
-    "upgrade",
-    "x-dont-count-ads",
-    "x-dont-show-ads",
-    "x-gr",
-    "x-proxyuser-ip",
-    "x-user-ip",
-];
+/// Headers that the load balancer keeps to itself, as its documentation lists them, and beginnings
+/// of such headers, by their first letter. The last list is for the request of a traffic extension,
+/// where the route is chosen already: on GKE the only place for a plugin.
+const fn protected(first: u8) -> (Names, Names, Names) {
+    match first {
+        b':' => (&[], &[], &[":method", ":authority", ":scheme"]),
+        b'c' => (&["connection"], &[], &[]),
+        b'h' => (&[], &[], &["host"]),
+        b'k' => (&["keep-alive"], &[], &[]),
+        b'p' => (
+            &[
+                "proxy-authenticate",
+                "proxy-authorization",
+                "proxy-connection",
+            ],
+            &[],
+            &[],
+        ),
+        b's' => (&["sec-user-ip"], &["sec-gfe-", "sec-google-"], &[]),
+        b't' => (&["te", "trailer", "transfer-encoding"], &[], &[]),
+        b'u' => (&["upgrade"], &[], &[]),
+        b'x' => (
+            &[
+                "x-dont-count-ads",
+                "x-dont-show-ads",
+                "x-gr",
+                "x-proxyuser-ip",
+                "x-user-ip",
+            ],
+            &[
+                "x-amz-",
+                "x-forwarded-",
+                "x-gfe-",
+                "x-goog-",
+                "x-google-",
+                "x-gproxy-",
+            ],
+            &[],
+        ),
+        _ => (&[], &[], &[]),
+    }
+}
 
-/// Beginnings of such headers.
-const PROTECTED_PREFIXES: &[&str] = &[
-    "sec-gfe-",
-    "sec-google-",
-    "x-amz-",
-    "x-forwarded-",
-    "x-gfe-",
-    "x-goog-",
-    "x-google-",
-    "x-gproxy-",
-];
-
-/// More of them on the request of a traffic extension, where the route is chosen already: on GKE,
-/// the only place for a plugin.
-const PROTECTED_ON_REQUEST: &[&str] = &[":method", ":authority", ":scheme", "host"];
+type Names = &'static [&'static str];
 
 /// Whether the load balancer ignores edits of this header in this callback.
 pub(super) fn is_protected(name: &[u8], entry: Entry) -> bool {
-    let is = |list: &[&str]| {
-        list.iter()
+    let Some(first) = name.first() else {
+        return false;
+    };
+    let (whole, prefixes, on_request) = protected(first.to_ascii_lowercase());
+    let is = |names: Names| {
+        names
+            .iter()
             .any(|item| name.eq_ignore_ascii_case(item.as_bytes()))
     };
-    is(PROTECTED)
-        || PROTECTED_PREFIXES.iter().any(|prefix| {
-            name.get(..prefix.len())
-                .is_some_and(|start| start.eq_ignore_ascii_case(prefix.as_bytes()))
-        })
-        || (entry == Entry::Callback(Callback::OnRequestHeaders) && is(PROTECTED_ON_REQUEST))
+    let begins = |prefix: &&str| {
+        name.get(..prefix.len())
+            .is_some_and(|start| start.eq_ignore_ascii_case(prefix.as_bytes()))
+    };
+    is(whole)
+        || prefixes.iter().any(begins)
+        || (entry == Entry::Callback(Callback::OnRequestHeaders) && is(on_request))
 }
 
 /// The pairs that a guest handed over; a map that is too large or malformed is empty.

@@ -38,7 +38,7 @@ pub(super) fn send(
         return Ok(());
     }
     let fields = read_pairs(state, pairs);
-    let mut headers = HeaderMap::new();
+    let mut headers = HeaderMap::with_capacity(fields.len(), pairs.len());
     for (name, value) in fields {
         if state.rules.protected_headers && is_protected(name, Entry::Initialize) {
             state.find(FindingKind::ProtectedHeader, || {

@@ -1,0 +1,52 @@
+//! `figures GROUP…`: measures on the spot and prints a line a figure, tab-separated: group, id,
+//! value, unit, bound, and whether it holds.
+//!
+//! Timings on shared machines drift, so whatever is compared is measured in turn in one run, and
+//! what is printed is the median of the rounds.
+
+mod measure;
+mod vertical;
+
+use std::process::ExitCode;
+
+/// A figure's bound.
+#[derive(Clone, Copy)]
+enum Bound {
+    AtMost(f64),
+}
+
+impl Bound {
+    fn holds(self, value: f64) -> bool {
+        match self {
+            Self::AtMost(most) => value <= most,
+        }
+    }
+}
+
+impl std::fmt::Display for Bound {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::AtMost(most) => write!(f, "<= {most}"),
+        }
+    }
+}
+
+#[expect(clippy::print_stdout, reason = "the program's output is its figures")]
+fn figure(group: &str, id: &str, value: f64, unit: &str, bound: Bound) {
+    let verdict = if bound.holds(value) { "holds" } else { "short" };
+    println!("{group}\t{id}\t{value:.3}\t{unit}\t{bound}\t{verdict}");
+}
+
+#[expect(clippy::print_stderr, reason = "usage errors go to people")]
+fn main() -> ExitCode {
+    for group in std::env::args().skip(1) {
+        match group.as_str() {
+            "vertical" => vertical::measure(),
+            other => {
+                eprintln!("no figures in group `{other}`");
+                return ExitCode::from(2);
+            }
+        }
+    }
+    ExitCode::SUCCESS
+}
