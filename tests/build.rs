@@ -8,27 +8,54 @@ use std::process::Command;
 
 fn main() {
     let here = PathBuf::from(std::env::var_os("CARGO_MANIFEST_DIR").expect("cargo sets it"));
-    let root = here.parent().expect("tests lies in the workspace").to_path_buf();
+    let root = here
+        .parent()
+        .expect("tests lies in the workspace")
+        .to_path_buf();
     let out = PathBuf::from(std::env::var_os("OUT_DIR").expect("cargo sets it"));
     // OUT_DIR is <target>/<profile>/build/<package>-<hash>/out.
-    let target = out.ancestors().nth(4).expect("cargo's layout of OUT_DIR").join("plugins");
+    let target = out
+        .ancestors()
+        .nth(4)
+        .expect("cargo's layout of OUT_DIR")
+        .join("plugins");
 
     for folder in ["plugins", "crates/sdk", "crates/abi"] {
         watch(&root.join(folder));
     }
-    for file in ["Cargo.toml", "Cargo.lock", ".cargo/config.toml", "rust-toolchain.toml"] {
+    for file in [
+        "Cargo.toml",
+        "Cargo.lock",
+        ".cargo/config.toml",
+        "rust-toolchain.toml",
+    ] {
         println!("cargo::rerun-if-changed={}", root.join(file).display());
     }
 
     let mut cargo = Command::new(std::env::var_os("CARGO").expect("cargo sets it"));
     cargo.current_dir(&root).env_clear();
-    for keep in ["PATH", "HOME", "CARGO_HOME", "RUSTUP_HOME", "RUSTUP_TOOLCHAIN", "RUSTUP_AUTO_INSTALL"] {
+    for keep in [
+        "PATH",
+        "HOME",
+        "CARGO_HOME",
+        "RUSTUP_HOME",
+        "RUSTUP_TOOLCHAIN",
+        "RUSTUP_AUTO_INSTALL",
+    ] {
         if let Some(value) = std::env::var_os(keep) {
             cargo.env(keep, value);
         }
     }
     cargo
-        .args(["build", "--quiet", "--locked", "--target", "wasm32-wasip1", "--profile", "plugin"])
+        .args([
+            "build",
+            "--quiet",
+            "--locked",
+            "--target",
+            "wasm32-wasip1",
+            "--profile",
+            "plugin",
+        ])
         .arg("--target-dir")
         .arg(&target);
     let status = cargo.status().expect("cargo runs");

@@ -1,1 +1,5 @@
 //! Tests that cross crates: one binary of many modules.
+
+mod faults;
+mod plugins;
+mod tidy;
