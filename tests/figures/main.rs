@@ -9,6 +9,10 @@ mod vertical;
 
 use std::process::ExitCode;
 
+/// Every group, whether it has figures already or not.
+const GROUPS: &[&str] =
+    &["vertical", "host", "parity", "sdk", "oci", "gke", "gateway", "bench", "kubectl"];
+
 /// A figure's bound.
 #[derive(Clone, Copy)]
 enum Bound {
@@ -42,8 +46,9 @@ fn main() -> ExitCode {
     for group in std::env::args().skip(1) {
         match group.as_str() {
             "vertical" => vertical::measure(),
+            group if GROUPS.contains(&group) => eprintln!("no figures in group `{group}` yet"),
             other => {
-                eprintln!("no figures in group `{other}`");
+                eprintln!("unknown group `{other}`; the groups are: {}", GROUPS.join(" "));
                 return ExitCode::from(2);
             }
         }

@@ -19,16 +19,10 @@ pub(crate) fn measure() {
     let plugin = compile(&wasm, Metering::None);
 
     let mut off = Served::start(&plugin, TraceLevel::Off);
-    if std::env::var_os("LOOP").is_some() {
         off.run(3_000_000);
         return;
     }
     let value = ratio(ROUNDS, || off.run(EXCHANGES), || floor.run(EXCHANGES));
-    eprintln!(
-        "off {:.0} ns floor {:.0} ns",
-        seconds(|| off.run(EXCHANGES)) * 1e9 / EXCHANGES as f64,
-        seconds(|| floor.run(EXCHANGES)) * 1e9 / EXCHANGES as f64
-    );
     figure(
         "vertical",
         "warm-ratio-off",

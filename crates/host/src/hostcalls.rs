@@ -9,8 +9,10 @@ mod clock;
 mod contexts;
 mod headers;
 mod log;
+mod metrics;
 mod properties;
 mod reply;
+mod shared_data;
 
 use gatewright_abi::{Hostcall, Status};
 use wasmtime::{Caller, Linker};
@@ -219,6 +221,17 @@ pub(crate) fn define(linker: &mut Linker<State>) -> wasmtime::Result<()> {
         Log(level: u32, message: u32, length: u32) => log::log;
         GetLogLevel(out: u32) => log::get_level;
         GetCurrentTimeNanoseconds(out: u32) => clock::now;
+        SetSharedData(key: u32, key_length: u32, value: u32, length: u32, cas: u32)
+            => shared_data::set;
+        RegisterSharedQueue(name: u32, length: u32, out: u32) => shared_data::register_queue;
+        ResolveSharedQueue(vm: u32, vm_length: u32, name: u32, length: u32, out: u32)
+            => shared_data::resolve_queue;
+        EnqueueSharedQueue(queue: u32, item: u32, length: u32) => shared_data::enqueue;
+        DefineMetric(kind: u32, name: u32, length: u32, out: u32) => metrics::define;
+        IncrementMetric(id: u32, offset: i64) => metrics::increment;
+        RecordMetric(id: u32, value: u64) => metrics::record;
+        GetMetric(id: u32, out: u32) => metrics::get;
+        SetProperty(key: u32, key_length: u32, value: u32, length: u32) => properties::set;
         Done() => contexts::done;
         SetEffectiveContext(context: u32) => contexts::set_effective;
         SetBufferBytes(buffer: u32, start: u32, size: u32, data: u32, length: u32) => buffers::set;
@@ -240,6 +253,8 @@ pub(crate) fn define(linker: &mut Linker<State>) -> wasmtime::Result<()> {
         GetHeaderMapPairs(map: u32;) => headers::get_pairs;
         GetHeaderMapValue(map: u32, key: u32, key_length: u32;) => headers::get;
         GetProperty(path: u32, path_length: u32;) => properties::get;
+        GetSharedData(key: u32, key_length: u32; cas) => shared_data::get;
+        DequeueSharedQueue(queue: u32;) => shared_data::dequeue;
     }
     linker.allow_shadowing(false);
     linker.func_wrap("env", "emscripten_notify_memory_growth", |_index: u32| {})?;

@@ -52,6 +52,7 @@ mod module;
 
 mod exports;
 mod hostcalls;
+mod shared;
 mod state;
 mod vm;
 mod wasi;
@@ -77,6 +78,7 @@ pub use limits::{FUEL_PER_MILLISECOND, Limits};
 pub use module::{Import, LoadError, ModuleInfo, Signature};
 pub use profile::{Profile, Rules, Support, UnknownProfile};
 pub use reply::LocalReply;
+pub use shared::{Metric, Shared};
 pub use trace::{
     Arguments, Cost, Entry, HostcallRecord, LogLine, LogSource, Span, Trace, TraceLevel, Value,
 };

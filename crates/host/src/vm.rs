@@ -13,6 +13,7 @@ use crate::fault::{self, Fault, FaultKind};
 use crate::headers::HeaderMap;
 use crate::limits::Limits;
 use crate::profile::Profile;
+use crate::shared::Shared;
 use crate::state::{Meter, Mode, Place, ROOT_CONTEXT, State, StreamContext};
 use crate::trace::{Arguments, Cost, Entry, Span, Trace, TraceLevel};
 
@@ -31,6 +32,10 @@ pub struct VmSettings {
     pub vm_configuration: Arc<[u8]>,
     /// The plugin's root id, empty on Google's platforms.
     pub root_id: String,
+    /// The id under which VMs share data and queues, empty on Google's platforms.
+    pub vm_id: String,
+    /// What is shared.
+    pub shared: Arc<Shared>,
     /// Log messages below this level are not kept.
     pub log_level: LogLevel,
 }
@@ -45,6 +50,8 @@ impl VmSettings {
             configuration: Arc::from([]),
             vm_configuration: Arc::from([]),
             root_id: String::new(),
+            vm_id: String::new(),
+            shared: Arc::default(),
             log_level: LogLevel::Info,
         }
     }

@@ -1,5 +1,7 @@
 //! Properties, which the documents of load balancers call attributes.
 
+use std::sync::Arc;
+
 use gatewright_abi::{Status, path};
 
 use super::{Answer, Cx, read};
@@ -39,6 +41,23 @@ pub(super) fn get(cx: &mut Cx<'_>, out: &mut Vec<u8>, key: u32, length: u32) -> 
         return Err(Status::NotFound);
     }
     cx.state.note(|| [("value", Value::Bytes(out.clone()))]);
+    Ok(())
+}
+
+/// Sets a property for the rest of the stream. Plugins of the same VM id and of others see it.
+pub(super) fn set(cx: &mut Cx<'_>, key: u32, key_length: u32, value: u32, length: u32) -> Answer {
+    let key = read(cx.memory, key, key_length)?;
+    let value = read(cx.memory, value, length)?;
+    let state = &mut *cx.state;
+    state.meter.bytes_from_guest += (key.len() + value.len()) as u64;
+    state.note(|| {
+        [
+            ("path", Value::Bytes(dotted(key).into_bytes())),
+            ("value", Value::Bytes(value.to_vec())),
+        ]
+    });
+    let stream = state.current_stream().ok_or(Status::NotFound)?;
+    Arc::make_mut(&mut stream.attributes).set_raw(key.to_vec(), value.to_vec());
     Ok(())
 }
 
