@@ -19,9 +19,6 @@ pub(crate) fn measure() {
     let plugin = compile(&wasm, Metering::None);
 
     let mut off = Served::start(&plugin, TraceLevel::Off);
-        off.run(3_000_000);
-        return;
-    }
     let value = ratio(ROUNDS, || off.run(EXCHANGES), || floor.run(EXCHANGES));
     figure(
         "vertical",
