@@ -10,8 +10,9 @@ mod vertical;
 use std::process::ExitCode;
 
 /// Every group, whether it has figures already or not.
-const GROUPS: &[&str] =
-    &["vertical", "host", "parity", "sdk", "oci", "gke", "gateway", "bench", "kubectl"];
+const GROUPS: &[&str] = &[
+    "vertical", "host", "parity", "sdk", "oci", "gke", "gateway", "bench", "kubectl",
+];
 
 /// A figure's bound.
 #[derive(Clone, Copy)]
@@ -48,7 +49,10 @@ fn main() -> ExitCode {
             "vertical" => vertical::measure(),
             group if GROUPS.contains(&group) => eprintln!("no figures in group `{group}` yet"),
             other => {
-                eprintln!("unknown group `{other}`; the groups are: {}", GROUPS.join(" "));
+                eprintln!(
+                    "unknown group `{other}`; the groups are: {}",
+                    GROUPS.join(" ")
+                );
                 return ExitCode::from(2);
             }
         }

@@ -4,6 +4,8 @@
 //! through a [`Door`], of which there are two keepers: one that replays what a case recorded, and
 //! one that asks the machine.
 
+use gatewright_abi::Status;
+
 /// What the host may ask of the world. One door belongs to one VM.
 pub trait Door: Send {
     /// Nanoseconds since the Unix epoch.
@@ -14,6 +16,17 @@ pub trait Door: Send {
 
     /// Fills the buffer with random bytes.
     fn random(&mut self, buffer: &mut [u8]);
+
+    /// Whether there is an upstream of this name (or description) for callouts. None unless said.
+    fn knows_upstream(&mut self, _name: &[u8]) -> bool {
+        false
+    }
+
+    /// Calls a function that the embedder offers under this name, if it offers one. None unless
+    /// said.
+    fn call_foreign(&mut self, _name: &[u8], _arguments: &[u8]) -> Option<Result<Vec<u8>, Status>> {
+        None
+    }
 }
 
 /// A door that opens on nothing but what it was given: a clock that stands still until it is set,

@@ -5,6 +5,7 @@
 //! the one way in which bytes are handed to a guest.
 
 mod buffers;
+mod callouts;
 mod clock;
 mod contexts;
 mod headers;
@@ -13,12 +14,12 @@ mod metrics;
 mod properties;
 mod reply;
 mod shared_data;
+mod streams;
 
 use gatewright_abi::{Hostcall, Status};
 use wasmtime::{Caller, Linker};
 
 use crate::fault::Ended;
-use crate::finding::FindingKind;
 use crate::state::{Mode, State};
 
 pub(crate) use headers::settle;
@@ -179,13 +180,6 @@ fn allocate(caller: &mut Caller<'_, State>, length: u32) -> wasmtime::Result<u32
     pointer
 }
 
-/// A hostcall whose behaviour is not built.
-fn absent(cx: &mut Cx<'_>, call: Hostcall) -> Answer {
-    cx.state
-        .find(FindingKind::UnsupportedHostcall, || call.name().to_owned());
-    Err(Status::Unimplemented)
-}
-
 macro_rules! calls {
     ($linker:ident; $($call:ident($($arg:ident: $ty:ty),*) => $body:expr;)*) => {
         $($linker.func_wrap(
@@ -215,12 +209,31 @@ macro_rules! fills {
 
 /// Defines every hostcall of the ABI.
 pub(crate) fn define(linker: &mut Linker<State>) -> wasmtime::Result<()> {
-    define_absent(linker)?;
-    linker.allow_shadowing(true);
     calls! { linker;
         Log(level: u32, message: u32, length: u32) => log::log;
         GetLogLevel(out: u32) => log::get_level;
         GetCurrentTimeNanoseconds(out: u32) => clock::now;
+        SetTickPeriodMilliseconds(milliseconds: u32) => clock::set_tick_period;
+        ContinueStream(stream: u32) => streams::proceed;
+        CloseStream(stream: u32) => streams::close;
+        HttpCall(
+            upstream: u32, upstream_length: u32, headers: u32, headers_length: u32,
+            body: u32, body_length: u32, trailers: u32, trailers_length: u32,
+            timeout_ms: u32, out: u32
+        ) => callouts::http;
+        GrpcCall(
+            upstream: u32, upstream_length: u32, service: u32, service_length: u32,
+            method: u32, method_length: u32, metadata: u32, metadata_length: u32,
+            message: u32, message_length: u32, timeout_ms: u32, out: u32
+        ) => callouts::grpc_call;
+        GrpcStream(
+            upstream: u32, upstream_length: u32, service: u32, service_length: u32,
+            method: u32, method_length: u32, metadata: u32, metadata_length: u32, out: u32
+        ) => callouts::grpc_stream;
+        GrpcSend(token: u32, message: u32, length: u32, end_of_stream: u32)
+            => callouts::grpc_send;
+        GrpcCancel(token: u32) => callouts::grpc_cancel;
+        GrpcClose(token: u32) => callouts::grpc_close;
         SetSharedData(key: u32, key_length: u32, value: u32, length: u32, cas: u32)
             => shared_data::set;
         RegisterSharedQueue(name: u32, length: u32, out: u32) => shared_data::register_queue;
@@ -255,36 +268,14 @@ pub(crate) fn define(linker: &mut Linker<State>) -> wasmtime::Result<()> {
         GetProperty(path: u32, path_length: u32;) => properties::get;
         GetSharedData(key: u32, key_length: u32; cas) => shared_data::get;
         DequeueSharedQueue(queue: u32;) => shared_data::dequeue;
+        CallForeignFunction(name: u32, name_length: u32, arguments: u32, arguments_length: u32;)
+            => callouts::foreign;
     }
-    linker.allow_shadowing(false);
+    // The one call whose other out pointer comes before those of the bytes.
+    fills! { linker;
+        GetStatus(out_code: u32;) => callouts::status;
+    }
     linker.func_wrap("env", "emscripten_notify_memory_growth", |_index: u32| {})?;
     linker.func_wrap("env", "pthread_equal", |a: u32, b: u32| u32::from(a == b))?;
-    Ok(())
-}
-
-/// Defines every hostcall as one whose behaviour is not built.
-fn define_absent(linker: &mut Linker<State>) -> wasmtime::Result<()> {
-    macro_rules! define_all {
-        ($($call:ident $name:literal ($($parameter:ident),*);)*) => {
-            $({
-                let parameters: &[wasmtime::ValType] = &[$(define_all!(@ $parameter)),*];
-                let ty = wasmtime::FuncType::new(
-                    linker.engine(),
-                    parameters.iter().cloned(),
-                    [wasmtime::ValType::I32],
-                );
-                linker.func_new("env", $name, ty, |caller, _arguments, results| {
-                    let status = call(caller, Hostcall::$call, |cx| absent(cx, Hostcall::$call))?;
-                    if let Some(result) = results.first_mut() {
-                        *result = wasmtime::Val::I32(status as i32);
-                    }
-                    Ok(())
-                })?;
-            })*
-        };
-        (@ i32) => { wasmtime::ValType::I32 };
-        (@ i64) => { wasmtime::ValType::I64 };
-    }
-    gatewright_abi::foreach_hostcall!(define_all);
     Ok(())
 }

@@ -60,6 +60,7 @@ mod wasi;
 mod chain;
 
 mod attributes;
+mod callout;
 mod door;
 mod fault;
 mod finding;
@@ -67,6 +68,7 @@ mod reply;
 mod trace;
 
 pub use attributes::Attributes;
+pub use callout::{Callout, CalloutKind, CalloutResponse, GrpcEvent};
 pub use chain::{Chain, Effect, Events, Keeper, PluginSpec, StreamId, response_order};
 pub use door::{Door, Recorded};
 pub use engine::{Engine, EngineError, EngineOptions, Metering, Plugin};

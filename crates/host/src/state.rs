@@ -6,6 +6,7 @@ use gatewright_abi::{BufferType, Hostcall, LogLevel, MapType, Status};
 use wasmtime::{Memory, ResourceLimiter, TypedFunc};
 
 use crate::attributes::Attributes;
+use crate::callout::{Callout, Incoming, Tokens};
 use crate::door::Door;
 use crate::fault::Ended;
 use crate::finding::{Finding, FindingKind};
@@ -57,6 +58,8 @@ pub(crate) struct Meter {
 #[derive(Debug, Default)]
 pub(crate) struct StreamContext {
     pub(crate) id: u32,
+    /// The stream of the chain that it is part of.
+    pub(crate) owner: usize,
     pub(crate) clock: u64,
     /// Header maps that are there now, by the first four numbers of [`MapType`].
     pub(crate) maps: [Option<HeaderMap>; 4],
@@ -68,6 +71,17 @@ pub(crate) struct StreamContext {
     pub(crate) attributes: Arc<Attributes>,
     /// Fuel that the request has burnt.
     pub(crate) fuel: u64,
+    /// Whether the guest asked for a held request or response to go on.
+    pub(crate) resume: [bool; 2],
+    /// Whether the guest asked for the stream to be reset.
+    pub(crate) closed: bool,
+}
+
+/// The timer of a root context, in nanoseconds.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Tick {
+    pub(crate) period: u64,
+    pub(crate) next: u64,
 }
 
 impl StreamContext {
@@ -80,6 +94,8 @@ impl StreamContext {
         self.read_only = false;
         self.reply = None;
         self.fuel = 0;
+        self.resume = [false; 2];
+        self.closed = false;
     }
 }
 
@@ -104,6 +120,14 @@ pub(crate) struct State {
     /// The configuration that can be read now: the VM's in `on_vm_start`, the plugin's in
     /// `on_configure`.
     pub(crate) configuring: Option<BufferType>,
+
+    pub(crate) tick: Option<Tick>,
+    /// Callouts that the embedder has not taken yet.
+    pub(crate) callouts: Vec<Callout>,
+    pub(crate) tokens: Tokens,
+    pub(crate) incoming: Incoming,
+    /// Streams on which a callback of another context acted.
+    pub(crate) touched: Vec<usize>,
 
     pub(crate) entry: Entry,
     /// The context whose callback runs, and the one that hostcalls act on.
@@ -142,6 +166,11 @@ impl State {
             next_context: ROOT_CONTEXT + 1,
             root_clock,
             configuring: None,
+            tick: None,
+            callouts: Vec::new(),
+            tokens: Tokens::default(),
+            incoming: Incoming::default(),
+            touched: Vec::new(),
             entry: Entry::Initialize,
             running: 0,
             effective: Place::Root,
@@ -156,7 +185,7 @@ impl State {
     }
 
     /// Opens a stream context and says where it is.
-    pub(crate) fn open_stream(&mut self, attributes: Arc<Attributes>) -> usize {
+    pub(crate) fn open_stream(&mut self, owner: usize, attributes: Arc<Attributes>) -> usize {
         let id = self.next_context;
         self.next_context = self.next_context.wrapping_add(1).max(ROOT_CONTEXT + 1);
         let clock = self.door.realtime();
@@ -167,6 +196,7 @@ impl State {
         });
         let stream = &mut self.streams[slot];
         stream.id = id;
+        stream.owner = owner;
         stream.clock = clock;
         stream.attributes = attributes;
         self.ids[slot] = id;
@@ -207,9 +237,29 @@ impl State {
         }
     }
 
+    /// The slot of the stream that hostcalls act on, remembered if it is not the one that runs.
+    pub(crate) fn touch(&mut self) -> Option<usize> {
+        let Place::Stream(slot) = self.effective else {
+            return None;
+        };
+        if self.streams[slot].id != self.running && !self.touched.contains(&slot) {
+            self.touched.push(slot);
+        }
+        Some(slot)
+    }
+
     /// A header map for reading.
     pub(crate) fn map(&mut self, map: MapType) -> Result<&mut HeaderMap, Status> {
         let index = map.as_u32() as usize;
+        if let Some(incoming) = index.checked_sub(4) {
+            // What came back from a callout is the root context's, whoever asks.
+            let map = self
+                .incoming
+                .maps
+                .get_mut(incoming)
+                .and_then(Option::as_mut);
+            return map.ok_or(Status::BadArgument);
+        }
         self.current_stream()
             .and_then(|stream| stream.maps.get_mut(index)?.as_mut())
             .ok_or(Status::BadArgument)
@@ -217,7 +267,8 @@ impl State {
 
     /// A header map for writing.
     pub(crate) fn map_mut(&mut self, map: MapType) -> Result<&mut HeaderMap, Status> {
-        if self.current_stream().is_some_and(|stream| stream.read_only) {
+        let is_incoming = map.as_u32() >= MapType::GrpcReceiveInitialMetadata.as_u32();
+        if is_incoming || self.current_stream().is_some_and(|stream| stream.read_only) {
             return Err(Status::BadArgument);
         }
         self.map(map)

@@ -1,5 +1,8 @@
 //! One VM: a plugin started in its own memory, and the calls into it.
 
+mod root;
+mod stream;
+
 use std::sync::Arc;
 
 use gatewright_abi::{BufferType, Callback, LogLevel};
@@ -8,9 +11,8 @@ use wasmtime::Store;
 use crate::attributes::Attributes;
 use crate::door::Door;
 use crate::engine::{Metering, Plugin};
-use crate::exports::{Exports, OnHeaders};
+use crate::exports::Exports;
 use crate::fault::{self, Fault, FaultKind};
-use crate::headers::HeaderMap;
 use crate::limits::Limits;
 use crate::profile::Profile;
 use crate::shared::Shared;
@@ -69,6 +71,14 @@ pub(crate) enum Direction {
 }
 
 impl Direction {
+    /// The other half.
+    pub(crate) const fn other(self) -> Self {
+        match self {
+            Self::Request => Self::Response,
+            Self::Response => Self::Request,
+        }
+    }
+
     /// The place of this direction's headers among a stream's maps; its trailers follow.
     pub(crate) const fn headers(self) -> usize {
         match self {
@@ -191,10 +201,11 @@ impl Vm {
     /// Opens a stream context in the host and in the guest.
     pub(crate) fn open_stream(
         &mut self,
+        owner: usize,
         attributes: Arc<Attributes>,
         trace: &mut Box<Trace>,
     ) -> Result<usize, Failed> {
-        let slot = self.store.data_mut().open_stream(attributes);
+        let slot = self.store.data_mut().open_stream(owner, attributes);
         let id = self.store.data().stream(slot).id;
         self.traced(trace, |vm| {
             vm.callback(
@@ -216,176 +227,6 @@ impl Vm {
 
     pub(crate) fn stream_mut(&mut self, slot: usize) -> &mut StreamContext {
         self.store.data_mut().stream_mut(slot)
-    }
-
-    /// A header callback. The map is lent to the guest for as long as it runs.
-    pub(crate) fn on_headers(
-        &mut self,
-        slot: usize,
-        direction: Direction,
-        headers: &mut HeaderMap,
-        end_of_stream: bool,
-        trace: &mut Box<Trace>,
-    ) -> Result<u32, Failed> {
-        let callback = match direction {
-            Direction::Request => Callback::OnRequestHeaders,
-            Direction::Response => Callback::OnResponseHeaders,
-        };
-        let place = direction.headers();
-        let id = self.stream(slot).id;
-        let count = headers.len() as u32;
-        let eos = u32::from(end_of_stream);
-        self.stream_mut(slot).maps[place] = Some(std::mem::take(headers));
-        let answer = self.traced(trace, |vm| {
-            vm.callback(
-                callback,
-                Place::Stream(slot),
-                &[count, eos],
-                |exports, store| match &exports.on_headers[direction as usize] {
-                    Some(OnHeaders::Long(function)) => function.call(store, (id, count, eos)),
-                    Some(OnHeaders::Short(function)) => function.call(store, (id, count)),
-                    None => Ok(0),
-                },
-            )
-        });
-        *headers = self.stream_mut(slot).maps[place].take().unwrap_or_default();
-        answer
-    }
-
-    /// A body callback. The chunk is lent to the guest for as long as it runs.
-    pub(crate) fn on_body(
-        &mut self,
-        slot: usize,
-        direction: Direction,
-        chunk: &mut Vec<u8>,
-        end_of_stream: bool,
-        trace: &mut Box<Trace>,
-    ) -> Result<u32, Failed> {
-        let callback = match direction {
-            Direction::Request => Callback::OnRequestBody,
-            Direction::Response => Callback::OnResponseBody,
-        };
-        let id = self.stream(slot).id;
-        let size = chunk.len() as u32;
-        let eos = u32::from(end_of_stream);
-        self.stream_mut(slot).bodies[direction as usize] = Some(std::mem::take(chunk));
-        let answer = self.traced(trace, |vm| {
-            vm.callback(
-                callback,
-                Place::Stream(slot),
-                &[size, eos],
-                |exports, store| match &exports.on_body[direction as usize] {
-                    Some(function) => function.call(store, (id, size, eos)),
-                    None => Ok(0),
-                },
-            )
-        });
-        *chunk = self.stream_mut(slot).bodies[direction as usize]
-            .take()
-            .unwrap_or_default();
-        answer
-    }
-
-    /// A trailer callback. The map is lent to the guest for as long as it runs.
-    pub(crate) fn on_trailers(
-        &mut self,
-        slot: usize,
-        direction: Direction,
-        trailers: &mut HeaderMap,
-        trace: &mut Box<Trace>,
-    ) -> Result<u32, Failed> {
-        let callback = match direction {
-            Direction::Request => Callback::OnRequestTrailers,
-            Direction::Response => Callback::OnResponseTrailers,
-        };
-        let place = direction.headers() + 1;
-        let id = self.stream(slot).id;
-        let count = trailers.len() as u32;
-        self.stream_mut(slot).maps[place] = Some(std::mem::take(trailers));
-        let answer = self.traced(trace, |vm| {
-            vm.callback(
-                callback,
-                Place::Stream(slot),
-                &[count],
-                |exports, store| match &exports.on_trailers[direction as usize] {
-                    Some(function) => function.call(store, (id, count)),
-                    None => Ok(0),
-                },
-            )
-        });
-        *trailers = self.stream_mut(slot).maps[place].take().unwrap_or_default();
-        answer
-    }
-
-    /// The end of a stream: `on_done`, `on_log` where the platform has it, `on_delete`.
-    /// Its context is gone afterwards, whatever the guest did.
-    pub(crate) fn close_stream(
-        &mut self,
-        slot: usize,
-        trace: &mut Box<Trace>,
-    ) -> Result<(), Failed> {
-        let id = self.stream(slot).id;
-        let has_log = self.store.data().rules.on_log;
-        let closed = self.traced(trace, |vm| {
-            let place = Place::Stream(slot);
-            vm.callback(
-                Callback::OnDone,
-                place,
-                &[],
-                |exports, store| match &exports.on_done {
-                    Some(function) => function.call(store, id),
-                    None => Ok(1),
-                },
-            )?;
-            if has_log {
-                vm.store.data_mut().stream_mut(slot).read_only = true;
-                vm.callback(
-                    Callback::OnLog,
-                    place,
-                    &[],
-                    |exports, store| match &exports.on_log {
-                        Some(function) => function.call(store, id).map(|()| 0),
-                        None => Ok(0),
-                    },
-                )?;
-            }
-            vm.callback(
-                Callback::OnDelete,
-                place,
-                &[],
-                |exports, store| match &exports.on_delete {
-                    Some(function) => function.call(store, id).map(|()| 0),
-                    None => Ok(0),
-                },
-            )
-        });
-        self.store.data_mut().close_stream(slot);
-        closed.map(|_| ())
-    }
-
-    /// The end of the plugin: `on_done` and `on_delete` of the root context.
-    pub(crate) fn stop(&mut self, trace: &mut Box<Trace>) -> Result<(), Failed> {
-        self.traced(trace, |vm| {
-            vm.callback(
-                Callback::OnDone,
-                Place::Root,
-                &[],
-                |exports, store| match &exports.on_done {
-                    Some(function) => function.call(store, ROOT_CONTEXT),
-                    None => Ok(1),
-                },
-            )?;
-            vm.callback(
-                Callback::OnDelete,
-                Place::Root,
-                &[],
-                |exports, store| match &exports.on_delete {
-                    Some(function) => function.call(store, ROOT_CONTEXT).map(|()| 0),
-                    None => Ok(0),
-                },
-            )
-        })
-        .map(|_| ())
     }
 
     /// Bytes of the guest's memory now.

@@ -35,6 +35,9 @@ fn bytes(state: &State, buffer: BufferType) -> Option<&[u8]> {
         {
             Some(&state.settings.configuration)
         }
+        BufferType::HttpCallResponseBody => state.incoming.http_body.as_deref(),
+        BufferType::GrpcReceiveBuffer => state.incoming.grpc_message.as_deref(),
+        BufferType::CallData => state.incoming.call_data.as_deref(),
         _ => None,
     }
 }

@@ -85,8 +85,8 @@ pub(super) fn send(
             return Ok(());
         }
     }
-    if let Some(stream) = state.current_stream() {
-        stream.reply = Some(reply);
+    if let Some(slot) = state.touch() {
+        state.stream_mut(slot).reply = Some(reply);
     }
     Ok(())
 }
