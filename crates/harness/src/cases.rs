@@ -1,0 +1,270 @@
+//! Our case format: YAML in which every key is known and every error has its place.
+
+mod expect;
+mod input;
+mod time;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use gatewright_host::{Attributes, LogLevel, Profile};
+
+use crate::model::{Case, Check, Event, Exchange, Format, Matcher, Phase, Step, Suite};
+use crate::place::{Wrong, unknown};
+use crate::yaml::{Fields, Kind, Node};
+
+/// What the clock shows to a case that sets none: the first moment of 2025.
+const DEFAULT_CLOCK: u64 = 1_735_689_600 * 1_000_000_000;
+
+const FILE_KEYS: &[&str] = &[
+    "plugin",
+    "profile",
+    "config",
+    "config_text",
+    "config_file",
+    "clock",
+    "random",
+    "properties",
+    "log_level",
+    "cases",
+];
+
+const CASE_KEYS: &[&str] = &[
+    "name",
+    "profile",
+    "config",
+    "config_text",
+    "config_file",
+    "clock",
+    "random",
+    "properties",
+    "log_level",
+    "configure",
+    "exchanges",
+    "request",
+    "response",
+    "expect",
+];
+
+const EXCHANGE_KEYS: &[&str] = &["request", "response", "expect"];
+
+/// Reads a file of cases.
+pub(crate) fn read(node: &Node, file: &Path) -> Result<Suite, Wrong> {
+    let fields = node.fields(FILE_KEYS)?;
+    let folder = file.parent().unwrap_or(Path::new(""));
+    let defaults = Settings::default().overridden(&fields, folder)?;
+    let Some(list) = fields.get("cases") else {
+        return Err(Wrong::new(node.place, "there is no `cases`"));
+    };
+    let mut cases: Vec<Case> = Vec::new();
+    for node in list.list()? {
+        let case = case(node, &defaults, folder)?;
+        if let Some(other) = cases.iter().find(|other| other.name == case.name) {
+            return Err(Wrong::new(
+                node.place,
+                format!(
+                    "`{}` is the name of the case in line {} too",
+                    case.name, other.place.line
+                ),
+            ));
+        }
+        cases.push(case);
+    }
+    Ok(Suite {
+        file: file.to_owned(),
+        format: Format::Cases,
+        plugin: fields.read("plugin", |node| node.text().map(str::to_owned))?,
+        cases,
+    })
+}
+
+/// What a file sets for its cases and a case for itself.
+#[derive(Clone)]
+struct Settings {
+    profile: Profile,
+    config: Option<Arc<[u8]>>,
+    clock: u64,
+    seed: u64,
+    log_level: LogLevel,
+    attributes: Arc<Attributes>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            profile: Profile::Google,
+            config: None,
+            clock: DEFAULT_CLOCK,
+            seed: 0,
+            log_level: LogLevel::Info,
+            attributes: Arc::new(Attributes::new()),
+        }
+    }
+}
+
+impl Settings {
+    fn overridden(&self, fields: &Fields<'_>, folder: &Path) -> Result<Self, Wrong> {
+        let mut settings = self.clone();
+        if let Some(node) = fields.get("profile") {
+            let name = node.text()?;
+            settings.profile = name.parse().map_err(|_| {
+                let known: Vec<_> = Profile::ALL.iter().map(|profile| profile.name()).collect();
+                unknown(node.place, "profile", name, &known)
+            })?;
+        }
+        settings.config = match fields.one_of(&["config", "config_text", "config_file"])? {
+            None => settings.config,
+            Some(("config", node)) => Some(node.to_json().into()),
+            Some(("config_text", node)) => Some(node.text()?.as_bytes().into()),
+            Some((_, node)) => Some(input::read_file(node, folder)?.into()),
+        };
+        if let Some(node) = fields.get("clock") {
+            settings.clock = clock(node)?;
+        }
+        if let Some(node) = fields.get("random") {
+            settings.seed = node.number()?;
+        }
+        if let Some(node) = fields.get("log_level") {
+            settings.log_level = log_level(node)?;
+        }
+        if let Some(node) = fields.get("properties") {
+            let mut attributes = (*settings.attributes).clone();
+            let Kind::Map(entries) = &node.kind else {
+                return Err(node.not("a mapping of paths to values"));
+            };
+            for (path, value) in entries {
+                attributes.set(&path.name, input::bytes(value)?);
+            }
+            settings.attributes = Arc::new(attributes);
+        }
+        Ok(settings)
+    }
+}
+
+fn clock(node: &Node) -> Result<u64, Wrong> {
+    let seconds = |seconds: u64| {
+        seconds
+            .checked_mul(1_000_000_000)
+            .ok_or_else(|| Wrong::new(node.place, "this clock is past the year 2554"))
+    };
+    match &node.kind {
+        Kind::Number { .. } => seconds(node.number()?),
+        Kind::Text(text) => time::nanoseconds(text).map_err(|error| Wrong::new(node.place, error)),
+        _ => Err(node.not("a moment as in RFC 3339, or seconds since the epoch")),
+    }
+}
+
+pub(super) fn log_level(node: &Node) -> Result<LogLevel, Wrong> {
+    const LEVELS: [LogLevel; 6] = [
+        LogLevel::Trace,
+        LogLevel::Debug,
+        LogLevel::Info,
+        LogLevel::Warn,
+        LogLevel::Error,
+        LogLevel::Critical,
+    ];
+    let name = node.text()?;
+    LEVELS
+        .into_iter()
+        .find(|level| level.name().eq_ignore_ascii_case(name))
+        .ok_or_else(|| {
+            let known = LEVELS.map(|level| level.name().to_ascii_lowercase());
+            let known: Vec<_> = known.iter().map(String::as_str).collect();
+            unknown(node.place, "log level", name, &known)
+        })
+}
+
+fn case(node: &Node, defaults: &Settings, folder: &Path) -> Result<Case, Wrong> {
+    let fields = node.fields(CASE_KEYS)?;
+    let Some(name) = fields.get("name") else {
+        return Err(Wrong::new(node.place, "a case needs a `name`"));
+    };
+    let settings = defaults.overridden(&fields, folder)?;
+    let (start_fails, start) = match fields.get("configure") {
+        Some(node) => configure(node, folder)?,
+        None => (false, Vec::new()),
+    };
+    let direct = EXCHANGE_KEYS.iter().find_map(|key| fields.get(key));
+    let exchanges = match (fields.get("exchanges"), direct) {
+        (Some(_), Some(direct)) => {
+            return Err(Wrong::new(
+                direct.place,
+                "with `exchanges`, a case has no exchange of its own",
+            ));
+        }
+        (Some(list), None) => list
+            .list()?
+            .iter()
+            .map(|node| exchange(&node.fields(EXCHANGE_KEYS)?, node, folder))
+            .collect::<Result<_, _>>()?,
+        (None, Some(_)) => vec![exchange(&fields, node, folder)?],
+        (None, None) if fields.get("configure").is_some() => Vec::new(),
+        (None, None) => {
+            return Err(Wrong::new(node.place, "this case does nothing")
+                .help("give it a `request`, `exchanges`, or what to expect of `configure`"));
+        }
+    };
+    if start_fails && !exchanges.is_empty() {
+        return Err(Wrong::new(
+            node.place,
+            "a plugin that fails to start takes no exchange",
+        ));
+    }
+    Ok(Case {
+        name: name.text()?.to_owned(),
+        place: node.place,
+        profile: settings.profile,
+        config: settings.config,
+        clock: settings.clock,
+        seed: settings.seed,
+        log_level: settings.log_level,
+        attributes: settings.attributes,
+        start_fails,
+        start,
+        exchanges,
+    })
+}
+
+fn configure(node: &Node, folder: &Path) -> Result<(bool, Vec<Check>), Wrong> {
+    let fields = node.fields(&["fails", "logs", "no_logs", "findings"])?;
+    let fails = fields.read("fails", Node::bool)?.unwrap_or(false);
+    Ok((fails, expect::common(&fields, folder)?))
+}
+
+fn exchange(fields: &Fields<'_>, node: &Node, folder: &Path) -> Result<Exchange, Wrong> {
+    let Some(request) = fields.get("request") else {
+        return Err(Wrong::new(node.place, "an exchange needs a `request`")
+            .help("write `request: {}` for `GET https://example.com/`"));
+    };
+    let mut exchange = Exchange::default();
+    let events = input::request(request, folder)?;
+    exchange.steps.extend(steps(events, Phase::RequestHeaders));
+    if let Some(response) = fields.get("response") {
+        let events = input::response(response, folder)?;
+        exchange.steps.extend(steps(events, Phase::ResponseHeaders));
+    }
+    if let Some(expected) = fields.get("expect") {
+        expect::exchange(expected, folder, &mut exchange)?;
+    }
+    Ok(exchange)
+}
+
+fn steps(events: Vec<Event>, first: Phase) -> impl Iterator<Item = Step> {
+    let is_request = first == Phase::RequestHeaders;
+    events.into_iter().map(move |event| Step {
+        phase: match (&event, is_request) {
+            (Event::Headers { .. }, _) => first,
+            (Event::Body { .. }, true) => Phase::RequestBody,
+            (Event::Body { .. }, false) => Phase::ResponseBody,
+            (Event::Trailers(_), true) => Phase::RequestTrailers,
+            (Event::Trailers(_), false) => Phase::ResponseTrailers,
+        },
+        event,
+        checks: Vec::new(),
+    })
+}
+
+/// A trap that is expected: how its message reads.
+fn trap(node: &Node, folder: &Path) -> Result<Matcher, Wrong> {
+    expect::matcher(node, folder)
+}

@@ -1,0 +1,59 @@
+//! Google's own suites, where they are at hand.
+
+use std::path::{Path, PathBuf};
+
+use gatewright_harness::{Format, find, load};
+
+/// The folder of suites; `None`, with a visible line, where it is missing and may be.
+#[expect(clippy::print_stderr, reason = "a skipped test says so")]
+fn folder() -> Option<PathBuf> {
+    let folder = std::env::var_os("GATEWRIGHT_SUITES").map_or_else(
+        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/google-suites"),
+        PathBuf::from,
+    );
+    if folder.is_dir() {
+        return Some(folder);
+    }
+    let required = std::env::var_os("GATEWRIGHT_REQUIRE_PEERS").is_some_and(|value| value == "1");
+    assert!(
+        !required,
+        "GATEWRIGHT_REQUIRE_PEERS=1, and there is no folder {}",
+        folder.display()
+    );
+    eprintln!(
+        "SKIPPED: no folder {} (set GATEWRIGHT_SUITES)",
+        folder.display()
+    );
+    None
+}
+
+#[test]
+fn every_suite_is_read() {
+    let Some(folder) = folder() else { return };
+    let mut suites = 0;
+    let mut tests = 0;
+    for file in find(&folder).unwrap() {
+        let suite = load(&file).unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!(suite.format, Format::Google, "{}", file.display());
+        assert!(!suite.cases.is_empty(), "{}", file.display());
+        if file
+            .extension()
+            .is_some_and(|extension| extension == "textpb")
+        {
+            suites += 1;
+            tests += suite.cases.len();
+            continue;
+        }
+        // A twin in YAML says the same as the text beside it.
+        let text = load(&file.with_extension("textpb")).unwrap();
+        for (twin, original) in suite.cases.iter().zip(&text.cases) {
+            assert_eq!(twin.name, original.name);
+            assert_eq!(
+                format!("{:?}", twin.exchanges),
+                format!("{:?}", original.exchanges)
+            );
+        }
+        assert_eq!(suite.cases.len(), text.cases.len());
+    }
+    assert_eq!((suites, tests), (26, 97));
+}
