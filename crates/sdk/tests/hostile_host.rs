@@ -3,7 +3,10 @@
 #![cfg(not(target_os = "wasi"))]
 #![cfg_attr(
     target_arch = "wasm32",
-    expect(clippy::unwrap_used, reason = "the lint does not know these tests for tests")
+    expect(
+        clippy::unwrap_used,
+        reason = "the lint does not know these tests for tests"
+    )
 )]
 
 use gatewright::testing::{TestPlugin, answer, every_status};
