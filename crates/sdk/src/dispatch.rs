@@ -1,6 +1,6 @@
 //! The `proxy-wasm` crate's contexts over our driver.
 
-use crate::driver::{Open, Root};
+use crate::driver::{Open, Phases, Root};
 use crate::{Plugin, Stream, logger, sys};
 use gatewright_abi as abi;
 use proxy_wasm::traits::{Context, HttpContext, RootContext, StreamContext};
@@ -36,7 +36,11 @@ impl<P: Plugin> RootContext for Root<P> {
     }
 
     fn create_http_context(&self, _context_id: u32) -> Option<Box<dyn HttpContext>> {
-        Some(Box::new(self.open()))
+        // Without a context the dispatcher would panic.
+        Some(match self.open() {
+            Some(open) => Box::new(open),
+            None => Box::new(Open::unconfigured()),
+        })
     }
 
     fn get_type(&self) -> Option<ContextType> {

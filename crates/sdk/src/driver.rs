@@ -3,8 +3,8 @@
 
 use crate::side::{Request, Response};
 use crate::{
-    Configuration, Flow, Headers, HostError, Plugin, RequestBody, RequestHeaders, ResponseBody,
-    ResponseHeaders, Stream, hostcall,
+    Configuration, Flow, Headers, HostError, LocalReply, Plugin, RequestBody, RequestHeaders,
+    ResponseBody, ResponseHeaders, Stream, hostcall,
 };
 use gatewright_abi::{Action, BufferType};
 use std::rc::Rc;
@@ -41,10 +41,9 @@ impl<P: Plugin> Root<P> {
         }
     }
 
-    pub(crate) fn open(&self) -> Open<P::Stream> {
-        Open {
-            stream: self.plugin.as_ref().map(P::stream),
-        }
+    /// Opens a stream; none if the plugin has refused its configuration.
+    pub(crate) fn open(&self) -> Option<Open<P::Stream>> {
+        self.plugin.as_ref().map(|plugin| Open(plugin.stream()))
     }
 }
 
@@ -55,62 +54,89 @@ fn read_configuration(size: usize) -> Result<Vec<u8>, HostError> {
     hostcall::buffer(BufferType::PluginConfiguration, 0, size)
 }
 
-/// An open stream. There is none inside if the host opened it though the plugin refused its
-/// configuration; such a stream is answered, not waved through.
-pub(crate) struct Open<S> {
-    stream: Option<S>,
+/// An open stream. As large as the author's type, so that one without state costs no memory.
+pub(crate) struct Open<S>(S);
+
+/// A stream that the host opened though the plugin refused its configuration: it is answered, not
+/// waved through.
+pub(crate) struct Unconfigured;
+
+impl Open<Unconfigured> {
+    pub(crate) const fn unconfigured() -> Self {
+        Self(Unconfigured)
+    }
 }
 
-impl<S: Stream> Open<S> {
-    pub(crate) fn request_headers(&mut self, count: usize, end_of_stream: bool) -> Action {
+impl Unconfigured {
+    fn refuse() -> Result<Flow, HostError> {
+        log::error!("stream refused: the plugin has no valid configuration");
+        Ok(LocalReply::new(500).details("plugin_not_configured").into())
+    }
+}
+
+impl Stream for Unconfigured {
+    fn on_request_headers(&mut self, _: &mut RequestHeaders<'_>) -> Result<Flow, HostError> {
+        Self::refuse()
+    }
+
+    fn on_response_headers(&mut self, _: &mut ResponseHeaders<'_>) -> Result<Flow, HostError> {
+        Self::refuse()
+    }
+}
+
+/// What the host calls of a stream.
+pub(crate) trait Phases {
+    fn request_headers(&mut self, count: usize, end_of_stream: bool) -> Action;
+    fn request_body(&mut self, size: usize, end_of_stream: bool) -> Action;
+    fn response_headers(&mut self, count: usize, end_of_stream: bool) -> Action;
+    fn response_body(&mut self, size: usize, end_of_stream: bool) -> Action;
+    fn done(&mut self);
+    fn log(&mut self);
+}
+
+impl<S: Stream> Phases for Open<S> {
+    fn request_headers(&mut self, count: usize, end_of_stream: bool) -> Action {
         let mut headers = RequestHeaders::new(count, end_of_stream);
         self.run(|stream| stream.on_request_headers(&mut headers))
     }
 
-    pub(crate) fn request_body(&mut self, size: usize, end_of_stream: bool) -> Action {
+    fn request_body(&mut self, size: usize, end_of_stream: bool) -> Action {
         let mut body = RequestBody::new(size, end_of_stream);
         self.run(|stream| stream.on_request_body(&mut body))
     }
 
-    pub(crate) fn response_headers(&mut self, count: usize, end_of_stream: bool) -> Action {
+    fn response_headers(&mut self, count: usize, end_of_stream: bool) -> Action {
         let mut headers = ResponseHeaders::new(count, end_of_stream);
         self.run(|stream| stream.on_response_headers(&mut headers))
     }
 
-    pub(crate) fn response_body(&mut self, size: usize, end_of_stream: bool) -> Action {
+    fn response_body(&mut self, size: usize, end_of_stream: bool) -> Action {
         let mut body = ResponseBody::new(size, end_of_stream);
-        if let Some(stream) = &mut self.stream
-            && let Err(error) = stream.on_response_body(&mut body)
-        {
+        if let Err(error) = self.0.on_response_body(&mut body) {
             report(&error);
             // The stream may want to know; what it answers can no longer be sent.
-            stream.on_error(&error);
+            self.0.on_error(&error);
         }
         Action::Continue
     }
 
-    pub(crate) fn done(&mut self) {
-        if let Some(stream) = &mut self.stream {
-            stream.on_done();
-        }
+    fn done(&mut self) {
+        self.0.on_done();
     }
 
-    pub(crate) fn log(&mut self) {
-        if let Some(stream) = &mut self.stream {
-            stream.on_log(&Finished::new());
-        }
+    fn log(&mut self) {
+        self.0.on_log(&Finished::new());
     }
+}
 
+impl<S: Stream> Open<S> {
     fn run(&mut self, callback: impl FnOnce(&mut S) -> Result<Flow, HostError>) -> Action {
-        let Some(stream) = &mut self.stream else {
-            return unconfigured();
-        };
-        let flow = match callback(stream) {
+        let flow = match callback(&mut self.0) {
             Ok(Flow::Continue) => return Action::Continue,
             Ok(flow) => flow,
             Err(error) => {
                 report(&error);
-                stream.on_error(&error)
+                self.0.on_error(&error)
             }
         };
         finish(&flow)
@@ -119,13 +145,6 @@ impl<S: Stream> Open<S> {
 
 fn report(error: &HostError) {
     log::error!("callback failed: {error}");
-}
-
-fn unconfigured() -> Action {
-    log::error!("stream refused: the plugin has no valid configuration");
-    finish(&Flow::Reply(
-        crate::LocalReply::new(500).details("plugin_not_configured"),
-    ))
 }
 
 /// Sends a reply. The stream is held even if the host could not send it, because the plugin

@@ -14,7 +14,7 @@ use core::marker::PhantomData;
 use diff::{Before, Change};
 use gatewright_abi::{Hostcall, MapType, pairs};
 
-pub use list::{HeaderList, Iter};
+pub use list::{HeaderIter, HeaderList};
 pub use value::HeaderValue;
 
 /// From this many changes on, one hostcall that writes the whole map is cheaper.

@@ -100,7 +100,7 @@ pub use config::{ConfigError, Configuration, NoConfig, RawConfig};
 pub use driver::Finished;
 pub use error::HostError;
 pub use gatewright_abi::{LogLevel, Status};
-pub use headers::{HeaderList, HeaderValue, Headers, Iter, RequestHeaders, ResponseHeaders};
+pub use headers::{HeaderIter, HeaderList, HeaderValue, Headers, RequestHeaders, ResponseHeaders};
 pub use log;
 pub use plugin::{Plugin, Stream};
 pub use random::random_u64;

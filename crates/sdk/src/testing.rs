@@ -27,7 +27,7 @@
 //! assert_eq!(seen.reply, None);
 //! ```
 
-use crate::driver::{Open, Root};
+use crate::driver::{Open, Phases, Root};
 use crate::sys::memory::{self, Answer, MemoryHost};
 use crate::{HeaderList, Plugin, logger};
 use gatewright_abi::{Action, BufferType, LogLevel, MapType, Status};
@@ -102,10 +102,8 @@ impl<P: Plugin> TestPlugin<P> {
     }
 
     /// Opens a stream.
-    pub fn stream(&self) -> TestStream<P> {
-        TestStream {
-            open: self.root.open(),
-        }
+    pub fn stream(&self) -> TestStream {
+        TestStream::new(&self.root)
     }
 }
 
@@ -146,17 +144,26 @@ pub struct Seen {
 }
 
 /// A stream that a test leads through its phases.
-pub struct TestStream<P: Plugin> {
-    open: Open<P::Stream>,
+pub struct TestStream {
+    open: Box<dyn Phases>,
 }
 
-impl<P: Plugin> core::fmt::Debug for TestStream<P> {
+impl core::fmt::Debug for TestStream {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.debug_struct("TestStream").finish_non_exhaustive()
     }
 }
 
-impl<P: Plugin> TestStream<P> {
+impl TestStream {
+    /// As the dispatcher opens one.
+    fn new<P: Plugin>(root: &Root<P>) -> Self {
+        let open: Box<dyn Phases> = match root.open() {
+            Some(open) => Box::new(open),
+            None => Box::new(Open::unconfigured()),
+        };
+        Self { open }
+    }
+
     /// The request's headers arrive, and a body will follow.
     pub fn request_headers<N, V>(&mut self, headers: impl IntoIterator<Item = (N, V)>) -> Seen
     where
@@ -267,4 +274,49 @@ pub fn every_status() -> impl Iterator<Item = u32> {
     (0..=15)
         .chain([99, u32::MAX])
         .filter(|status| *status != Status::Ok.as_u32())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{ConfigError, NoConfig, Stream};
+    use std::rc::Rc;
+
+    #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    struct Nothing;
+
+    impl Plugin for Nothing {
+        type Config = NoConfig;
+        type Stream = Self;
+
+        fn configure(_: NoConfig) -> Result<Self, ConfigError> {
+            Ok(Self)
+        }
+
+        fn stream(self: &Rc<Self>) -> Self {
+            Self
+        }
+    }
+
+    impl Stream for Nothing {}
+
+    #[test]
+    fn a_stream_of_a_plugin_that_was_never_configured_is_answered() {
+        memory::with(|host| *host = MemoryHost::new());
+        logger::install(log::LevelFilter::Info);
+        let mut stream = TestStream::new(&Root::<Nothing>::new());
+        for seen in [
+            stream.request_headers([(":path", "/")]),
+            stream.response_headers([(":status", "200")]),
+        ] {
+            assert!(!seen.goes_on());
+            assert_eq!(seen.reply.map(|reply| reply.status), Some(500));
+            assert_eq!(
+                seen.logs.first().map(|(_, message)| message.as_str()),
+                Some("stream refused: the plugin has no valid configuration")
+            );
+        }
+    }
 }

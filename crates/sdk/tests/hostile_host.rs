@@ -1,6 +1,13 @@
 //! No answer of a host, whatever its number or its bytes, panics in the SDK.
 
 #![cfg(not(target_os = "wasi"))]
+#![cfg_attr(
+    target_arch = "wasm32",
+    expect(
+        clippy::unwrap_used,
+        reason = "the lint does not know these tests for tests"
+    )
+)]
 
 use gatewright::testing::{TestPlugin, answer, every_status};
 use gatewright::{

@@ -1,6 +1,13 @@
 //! What reaches a host when a stream runs through its phases.
 
 #![cfg(not(target_os = "wasi"))]
+#![cfg_attr(
+    target_arch = "wasm32",
+    expect(
+        clippy::unwrap_used,
+        reason = "the lint does not know these tests for tests"
+    )
+)]
 
 use gatewright::testing::TestPlugin;
 use gatewright::{

@@ -14,7 +14,7 @@ fn plugin(configuration: &str) -> TestPlugin<HeaderRewrite> {
     TestPlugin::configure(configuration).unwrap()
 }
 
-fn stream(configuration: &str) -> TestStream<HeaderRewrite> {
+fn stream(configuration: &str) -> TestStream {
     plugin(configuration).stream()
 }
 

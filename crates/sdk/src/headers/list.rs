@@ -96,8 +96,8 @@ impl HeaderList {
     }
 
     /// Every name and value, in order.
-    pub fn iter(&self) -> Iter<'_> {
-        Iter {
+    pub fn iter(&self) -> HeaderIter<'_> {
+        HeaderIter {
             bytes: &self.bytes,
             entries: self.entries.iter(),
         }
@@ -188,12 +188,12 @@ impl HeaderList {
 
 /// Names and values in order, as [`HeaderList::iter`] hands them out.
 #[derive(Clone)]
-pub struct Iter<'a> {
+pub struct HeaderIter<'a> {
     bytes: &'a [u8],
     entries: core::slice::Iter<'a, Entry>,
 }
 
-impl<'a> Iterator for Iter<'a> {
+impl<'a> Iterator for HeaderIter<'a> {
     type Item = (&'a [u8], &'a [u8]);
 
     fn next(&mut self) -> Option<Self::Item> {
@@ -204,9 +204,9 @@ impl<'a> Iterator for Iter<'a> {
 
 impl<'a> IntoIterator for &'a HeaderList {
     type Item = (&'a [u8], &'a [u8]);
-    type IntoIter = Iter<'a>;
+    type IntoIter = HeaderIter<'a>;
 
-    fn into_iter(self) -> Iter<'a> {
+    fn into_iter(self) -> HeaderIter<'a> {
         self.iter()
     }
 }
