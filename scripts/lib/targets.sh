@@ -13,7 +13,7 @@ have_toolchain() { rustc --version >/dev/null 2>&1 && cargo --version >/dev/null
 get_toolchain() {
   have rustup || die "there is no Rust $RUSTUP_TOOLCHAIN and no rustup to install it with; install rustup, then run this again"
   say "installing Rust $RUSTUP_TOOLCHAIN with rustup"
-  quietly "$logs/toolchain.log" limited 1200 \
+  RUST_BACKTRACE=0 quietly "$logs/toolchain.log" limited 1200 \
     rustup toolchain install "$RUSTUP_TOOLCHAIN" --profile minimal -c rustfmt -c clippy ||
     die "rustup could not install Rust $RUSTUP_TOOLCHAIN ($logs/toolchain.log)"
 }
@@ -62,7 +62,7 @@ get_targets() {
   local tried=() target
   if have rustup; then
     say "adding the targets ${wasm_targets[*]} with rustup"
-    if limited 300 rustup target add "${wasm_targets[@]}" >"$logs/rustup.log" 2>&1 </dev/null; then
+    if RUST_BACKTRACE=0 limited 300 rustup target add "${wasm_targets[@]}" >"$logs/rustup.log" 2>&1 </dev/null; then
       tried+=("rustup target add: says they are there, yet they do not compile a trivial crate ($logs/try-*.log); \`rustup target remove\` first may help")
     else
       say "rustup could not; building them from source"
@@ -154,6 +154,6 @@ private_apt() {
   mkdir -p "$1/lists/partial" "$1/cache/archives/partial"
   printf 'deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] %s %s main\n' "$2" "$3" >"$1/sources.list"
   apt=(-qq -o Dir::Etc::sourcelist="$1/sources.list" -o Dir::Etc::sourceparts=/dev/null
-    -o Dir::State::lists="$1/lists" -o Dir::Cache="$1/cache" -o APT::Sandbox::User=root)
+    -o Dir::State::lists="$1/lists" -o Dir::Cache="$1/cache" -o APT::Sandbox::User=root -o APT::Update::Error-Mode=any)
   quietly "$logs/apt.log" limited 300 apt-get "${apt[@]}" update
 }

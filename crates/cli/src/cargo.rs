@@ -1,0 +1,143 @@
+//! Cargo, asked for the plugins of a workspace and to build them.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context as _, bail};
+use cargo_metadata::{CrateType, Message, MetadataCommand, Package, TargetKind};
+
+use crate::exit::Usage;
+
+/// The target of every plugin.
+const TARGET: &str = "wasm32-wasip1";
+/// The profile for production: `[profile.plugin]` of the workspace.
+pub(crate) const PROFILE: &str = "plugin";
+
+/// A plugin of the workspace: a package with a `cdylib`.
+#[derive(Clone, Debug)]
+pub(crate) struct Source {
+    /// The package.
+    pub(crate) name: String,
+    /// Its folder.
+    pub(crate) folder: PathBuf,
+}
+
+/// The workspace around the current folder.
+#[derive(Clone, Debug)]
+pub(crate) struct Workspace {
+    /// Its root.
+    pub(crate) root: PathBuf,
+    /// Its plugins, by name.
+    pub(crate) plugins: Vec<Source>,
+}
+
+impl Workspace {
+    /// Asks cargo.
+    pub(crate) fn find() -> anyhow::Result<Self> {
+        let metadata = MetadataCommand::new()
+            .no_deps()
+            .exec()
+            .map_err(|error| Usage(format!("no cargo workspace here: {error}")))?;
+        let mut plugins: Vec<_> = metadata
+            .workspace_packages()
+            .into_iter()
+            .filter(|package| is_plugin(package))
+            .map(|package| Source {
+                name: package.name.to_string(),
+                folder: package
+                    .manifest_path
+                    .parent()
+                    .map(|folder| folder.as_std_path().to_path_buf())
+                    .unwrap_or_default(),
+            })
+            .collect();
+        plugins.sort_by(|a, b| a.name.cmp(&b.name));
+        Ok(Self {
+            root: metadata.workspace_root.into_std_path_buf(),
+            plugins,
+        })
+    }
+
+    /// The plugin of this name.
+    pub(crate) fn plugin(&self, name: &str) -> Option<&Source> {
+        self.plugins.iter().find(|plugin| plugin.name == name)
+    }
+
+    /// The plugin in whose folder a file lies.
+    pub(crate) fn plugin_around(&self, file: &Path) -> Option<&Source> {
+        let file = file.canonicalize().ok()?;
+        self.plugins.iter().find(|plugin| {
+            plugin
+                .folder
+                .canonicalize()
+                .is_ok_and(|folder| file.starts_with(folder))
+        })
+    }
+}
+
+fn is_plugin(package: &Package) -> bool {
+    package.targets.iter().any(|target| {
+        target.kind.contains(&TargetKind::CDyLib) || target.crate_types.contains(&CrateType::CDyLib)
+    })
+}
+
+/// A plugin that was built.
+#[derive(Clone, Debug)]
+pub(crate) struct Built {
+    /// The package.
+    pub(crate) name: String,
+    /// The module.
+    pub(crate) wasm: PathBuf,
+}
+
+/// Builds plugins for production and says where they are, or `None` when cargo failed, which told
+/// the user why. Cargo decides what is stale, so a module never is.
+pub(crate) fn build<'a>(
+    workspace: &Workspace,
+    plugins: impl Iterator<Item = &'a Source>,
+    quiet: bool,
+) -> anyhow::Result<Option<Vec<Built>>> {
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command
+        .current_dir(&workspace.root)
+        .args(["build", "--target", TARGET, "--profile", PROFILE])
+        .arg("--message-format=json-render-diagnostics")
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped());
+    if quiet {
+        command.arg("--quiet");
+    }
+    let mut any = false;
+    for plugin in plugins {
+        any = true;
+        command.arg("--package").arg(&plugin.name);
+    }
+    if !any {
+        bail!(Usage(
+            "there are no plugins in this workspace: no package with a `cdylib`".into()
+        ));
+    }
+    let mut cargo = command.spawn().context("cannot run cargo")?;
+    let output = cargo.stdout.take().context("cargo has no output")?;
+    let mut built = Vec::new();
+    for message in Message::parse_stream(std::io::BufReader::new(output)) {
+        if let Message::CompilerArtifact(artifact) = message.context("reading what cargo says")? {
+            let wasm = artifact
+                .filenames
+                .iter()
+                .find(|file| file.extension() == Some("wasm"));
+            if let Some(wasm) = wasm {
+                built.push(Built {
+                    // A package's library has its name with underscores.
+                    name: artifact.target.name.replace('_', "-"),
+                    wasm: wasm.as_std_path().to_path_buf(),
+                });
+            }
+        }
+    }
+    if !cargo.wait().context("waiting for cargo")?.success() {
+        return Ok(None);
+    }
+    built.sort_by(|a, b| a.name.cmp(&b.name));
+    Ok(Some(built))
+}

@@ -1,0 +1,69 @@
+//! The `gatewright` program: the one place that assembles the crates, prints and exits.
+
+mod cargo;
+mod commands;
+mod exit;
+mod subjects;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use commands::{build, test, trace};
+
+/// Builds, tests and traces plugins for Google Cloud's load balancers on your own machine.
+#[derive(Parser)]
+#[command(name = "gatewright", version, max_term_width = 100)]
+#[command(
+    after_help = "Exit codes: 0 fine, 1 the check failed, 2 usage, 3 the environment failed."
+)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    Build(build::Arguments),
+    Test(test::Arguments),
+    Trace(trace::Arguments),
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let outcome = match arguments.command {
+        Command::Build(arguments) => build::run(&arguments),
+        Command::Test(arguments) => test::run_cases(&arguments),
+        Command::Trace(arguments) => trace::run(&arguments),
+    };
+    match outcome {
+        Ok(outcome) => outcome.into(),
+        Err(error) => {
+            anstream::eprintln!("{}error{}: {error:#}", commands::RED, commands::RESET);
+            ExitCode::from(exit::code(&error))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        use clap::CommandFactory as _;
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn the_help_lists_every_exit_code() {
+        use clap::CommandFactory as _;
+        let help = Arguments::command().render_help().to_string();
+        for code in [exit::FINE, exit::FAILED, exit::USAGE, exit::ENVIRONMENT] {
+            assert!(
+                help.contains(&code.to_string()),
+                "{code} is missing in: {help}"
+            );
+        }
+    }
+}
