@@ -44,6 +44,9 @@
 //! # }
 //! ```
 
+#[doc = include_str!("../CASES.md")]
+pub mod cases_format {}
+
 mod place;
 mod text;
 

@@ -1,14 +1,17 @@
 //! A trace for people: who called whom, with what, and what came of it.
 
+mod words;
+
 use gatewright_host::{
-    Callback, Effect, Entry, Fault, FaultKind, Finding, HeaderMap, HostcallRecord, LogLine, Span,
-    Status, Trace, Value,
+    Effect, Fault, FaultKind, Finding, HeaderMap, Hostcall, HostcallRecord, LogLine, LogSource,
+    Span, Status, Trace, Value,
 };
 
 use crate::model::{Case, Event, Exchange, Phase};
 use crate::paint::{Paint, grouped};
-use crate::run::{CaseRun, End, ExchangeRun};
+use crate::run::{CaseRun, ExchangeRun};
 use crate::text::{shortened, shown, shown_lines};
+use words::{answer, arguments, bytes, outcome, request_line, value_text};
 
 /// Characters of a value that are shown.
 const VALUE: usize = 160;
@@ -78,13 +81,21 @@ impl Page {
             self.line(1, &format!("{} {body}", paint.dim("body")));
         }
         self.line(0, "");
-        for step in &exchange.steps {
+        // Each step stands where it happened: what was sent, the calls, and what went on.
+        let mut told = 0;
+        for (step, done) in exchange.steps.iter().zip(&run.steps) {
+            self.calls(&run.trace, told..done.first_call, 1);
+            told = done.end_call;
+            if !done.delivered {
+                continue;
+            }
             self.sent(step.phase, &step.event);
+            self.calls(&run.trace, done.first_call..done.end_call, 1);
+            for effect in &done.effects {
+                self.effect(effect);
+            }
         }
-        self.trace(&run.trace, 1);
-        for (_, effect) in run.effects() {
-            self.effect(effect);
-        }
+        self.calls(&run.trace, told..run.trace.ordinal(), 1);
     }
 
     /// What the case sent, on one side of the timeline.
@@ -107,9 +118,9 @@ impl Page {
                 self.line(
                     1,
                     &format!(
-                        "{} {side} sends {what}: {} bytes{chunks}",
+                        "{} {side} sends {what}: {}{chunks}",
                         self.paint.name("→"),
-                        grouped(size as u64)
+                        bytes(size as u64)
                     ),
                 );
             }
@@ -154,13 +165,10 @@ impl Page {
     }
 
     fn chunk(&mut self, direction: &str, chunk: &[u8]) {
-        let size = grouped(chunk.len() as u64);
+        let size = bytes(chunk.len() as u64);
         self.line(
             1,
-            &format!(
-                "{} {size} bytes of body go {direction}",
-                self.paint.name("←")
-            ),
+            &format!("{} {size} of body go {direction}", self.paint.name("←")),
         );
         self.body(chunk, 3);
     }
@@ -186,23 +194,8 @@ impl Page {
     }
 
     fn trace(&mut self, trace: &Trace, depth: usize) {
-        let mut faults = trace.faults.iter().peekable();
-        for (ordinal, span) in trace.spans.iter().enumerate() {
-            self.span(span, depth);
-            for call in &span.hostcalls {
-                self.hostcall(call, depth + 1);
-            }
-            let here = |at: u32| usize::try_from(at) == Ok(ordinal);
-            for log in trace.logs.iter().filter(|log| here(log.ordinal)) {
-                self.log(log, depth + 1);
-            }
-            for finding in trace.findings.iter().filter(|found| here(found.ordinal)) {
-                self.finding(finding, depth + 1);
-            }
-            while let Some(fault) = faults.next_if(|fault| belongs(fault, span)) {
-                self.fault(fault, depth + 1);
-            }
-        }
+        self.calls(trace, 0..trace.ordinal(), depth);
+        // Without spans there is no callback to stand under.
         if trace.spans.is_empty() {
             for log in &trace.logs {
                 self.log(log, depth);
@@ -210,9 +203,43 @@ impl Page {
             for finding in &trace.findings {
                 self.finding(finding, depth);
             }
+            for fault in &trace.faults {
+                self.fault(fault, depth);
+            }
         }
-        for fault in faults {
-            self.fault(fault, depth);
+    }
+
+    /// The calls into guests of these ordinals, each with what happened in it.
+    fn calls(&mut self, trace: &Trace, ordinals: std::ops::Range<u32>, depth: usize) {
+        for ordinal in ordinals {
+            let index = usize::try_from(ordinal).unwrap_or(usize::MAX);
+            let Some(span) = trace.spans.get(index) else {
+                return;
+            };
+            self.span(span, depth);
+            let mut logs: Vec<_> = trace
+                .logs
+                .iter()
+                .filter(|log| log.ordinal == ordinal)
+                .collect();
+            for call in &span.hostcalls {
+                let kept = logs.iter().position(|log| is_record_of(call, log));
+                match kept {
+                    Some(index) => self.log(logs.remove(index), depth + 1),
+                    None => self.hostcall(call, depth + 1),
+                }
+            }
+            for log in logs {
+                self.log(log, depth + 1);
+            }
+            for finding in &trace.findings {
+                if finding.ordinal == ordinal {
+                    self.finding(finding, depth + 1);
+                }
+            }
+            for fault in trace.faults.iter().filter(|fault| belongs(fault, span)) {
+                self.fault(fault, depth + 1);
+            }
         }
     }
 
@@ -313,6 +340,16 @@ impl Page {
     }
 }
 
+/// Whether a log message came of this hostcall; it is told once, and one that was not kept stays
+/// a hostcall.
+fn is_record_of(call: &HostcallRecord, log: &LogLine) -> bool {
+    call.call == Hostcall::Log
+        && log.source == LogSource::Plugin
+        && call.values.iter().any(|(name, value)| {
+            *name == "message" && matches!(value, Value::Bytes(text) if *text == log.message)
+        })
+}
+
 fn belongs(fault: &Fault, span: &Span) -> bool {
     let refused = matches!(
         fault.kind,
@@ -320,114 +357,4 @@ fn belongs(fault: &Fault, span: &Span) -> bool {
     );
     (fault.plugin, fault.context, fault.entry) == (span.plugin, span.context, span.entry)
         && (span.returned.is_none() || refused)
-}
-
-/// The request line of an exchange: method and path, or what there is.
-fn request_line(exchange: &Exchange) -> String {
-    let headers = exchange.steps.iter().find_map(|step| match &step.event {
-        Event::Headers { headers, .. } if step.phase == Phase::RequestHeaders => Some(headers),
-        _ => None,
-    });
-    let get = |name: &str| {
-        headers
-            .and_then(|headers| headers.get(name.as_bytes()))
-            .map(|value| shortened(&shown(value), VALUE))
-    };
-    match (get(":method"), get(":path")) {
-        (Some(method), Some(path)) => format!("{method} {path}"),
-        (None, Some(path)) => path,
-        (Some(method), None) => method,
-        (None, None) if headers.is_some() => "request".to_owned(),
-        (None, None) => "exchange".to_owned(),
-    }
-}
-
-/// What came of an exchange, and the body that the client gets.
-fn outcome(run: &ExchangeRun) -> (String, Option<String>) {
-    let quoted =
-        |body: &[u8]| (!body.is_empty()).then(|| format!("`{}`", shortened(&shown(body), VALUE)));
-    match run.end() {
-        End::Reply(reply) => (
-            format!("{} (the plugin's own reply)", reply.status),
-            quoted(&reply.body),
-        ),
-        End::Failed(status) => (format!("{status} (the plugin failed)"), None),
-        End::Reset => ("reset".to_owned(), None),
-        End::Response(headers) => {
-            let status = headers
-                .get(b":status")
-                .map_or_else(|| "response".to_owned(), |status| shown(status));
-            let body = run.body(Phase::ResponseBody);
-            (status, body.and_then(|body| quoted(&body)))
-        }
-        End::Open => ("goes on to the upstream".to_owned(), None),
-    }
-}
-
-fn arguments(entry: Entry, values: &[u32]) -> String {
-    use Callback as C;
-    let Entry::Callback(callback) = entry else {
-        return String::new();
-    };
-    let end = |flag: u32| if flag == 0 { "" } else { ", end of stream" };
-    let headers = |count: u32| match count {
-        1 => "1 header".to_owned(),
-        _ => format!("{count} headers"),
-    };
-    match (callback, values) {
-        (C::OnContextCreate, [0]) => "the plugin".to_owned(),
-        (C::OnContextCreate, [_]) => "a stream".to_owned(),
-        (C::OnVmStart | C::OnConfigure, [size]) => {
-            format!("{} bytes", grouped((*size).into()))
-        }
-        (C::OnRequestHeaders | C::OnResponseHeaders, [count, flag]) => {
-            format!("{}{}", headers(*count), end(*flag))
-        }
-        (C::OnRequestBody | C::OnResponseBody, [size, flag]) => {
-            format!("{} bytes{}", grouped((*size).into()), end(*flag))
-        }
-        (C::OnRequestTrailers | C::OnResponseTrailers, [count]) => headers(*count),
-        (_, values) => {
-            let values: Vec<_> = values.iter().map(u32::to_string).collect();
-            values.join(", ")
-        }
-    }
-}
-
-/// What a callback answered, for those whose answer means something.
-fn answer(entry: Entry, returned: u32) -> Option<String> {
-    use Callback as C;
-    let Entry::Callback(callback) = entry else {
-        return None;
-    };
-    match callback {
-        C::OnVmStart | C::OnConfigure | C::OnDone => {
-            Some(if returned == 0 { "false" } else { "true" }.to_owned())
-        }
-        C::OnRequestHeaders
-        | C::OnRequestBody
-        | C::OnRequestTrailers
-        | C::OnResponseHeaders
-        | C::OnResponseBody
-        | C::OnResponseTrailers => Some(match returned {
-            0 => "continue".to_owned(),
-            1 => "pause".to_owned(),
-            other => other.to_string(),
-        }),
-        _ => None,
-    }
-}
-
-/// A value that fits on the line of its hostcall.
-fn value_text(value: &Value) -> Option<String> {
-    Some(match value {
-        Value::Number(number) => number.to_string(),
-        Value::Bytes(bytes) => format!("\"{}\"", shortened(&shown(bytes), VALUE)),
-        Value::Map(map) => map.name().to_owned(),
-        Value::Name(name) => (*name).to_owned(),
-        Value::Headers(headers) => match headers.len() {
-            1 => "1 header".to_owned(),
-            count => format!("{count} headers"),
-        },
-    })
 }

@@ -26,13 +26,13 @@ pub(super) fn message(
             let known: Vec<_> = known.iter().map(String::as_str).collect();
             return Err(unknown(key.place, "field", &key.name, &known));
         };
-        if let Some(oneof) = field.containing_oneof() {
-            if let Some(other) = oneof.fields().find(|other| message.has_field(other)) {
-                return Err(Wrong::new(
-                    key.place,
-                    format!("`{}` and `{}` exclude each other", key.name, other.name()),
-                ));
-            }
+        if let Some(oneof) = field.containing_oneof()
+            && let Some(other) = oneof.fields().find(|other| message.has_field(other))
+        {
+            return Err(Wrong::new(
+                key.place,
+                format!("`{}` and `{}` exclude each other", key.name, other.name()),
+            ));
         }
         let read = if field.is_list() {
             let items = value.list().map_err(|wrong| {

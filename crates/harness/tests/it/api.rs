@@ -58,7 +58,10 @@ fn a_wrong_assertion_shows_difference_and_trace() {
         assert!(text.contains(part), "{part} in {text}");
     }
     let text = panic_of(|| outcome.assert_response_header("x", "y"));
-    assert!(text.contains("sends nothing in `response_headers`"), "{text}");
+    assert!(
+        text.contains("sends nothing in `response_headers`"),
+        "{text}"
+    );
     let text = panic_of(|| outcome.exchange(1).assert_no_reply());
     assert!(text.contains("no such exchange"), "{text}");
 }
@@ -102,9 +105,17 @@ fn a_folder_of_cases_is_run() {
     let text = panic_of(|| run_folder(&built.path, folder.path()));
     assert!(text.contains("there is no case"), "{text}");
     let file = folder.path().join("a.yaml");
-    std::fs::write(&file, "cases:\n  - {name: a, request: {}, expect: {logs: [request]}}\n").unwrap();
+    std::fs::write(
+        &file,
+        "cases:\n  - {name: a, request: {}, expect: {logs: [request]}}\n",
+    )
+    .unwrap();
     run_folder(&built.path, folder.path());
-    std::fs::write(&file, "cases:\n  - {name: a, request: {}, expect: {no_logs: [request]}}\n").unwrap();
+    std::fs::write(
+        &file,
+        "cases:\n  - {name: a, request: {}, expect: {no_logs: [request]}}\n",
+    )
+    .unwrap();
     let text = panic_of(|| run_folder(&built.path, folder.path()));
     assert!(text.contains("1 failed"), "{text}");
 }

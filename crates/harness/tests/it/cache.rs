@@ -11,6 +11,9 @@ fn origin(cache: &CodeCache) -> Origin {
     cache.plugin(engine(), &worker_wasm()).unwrap().1
 }
 
+/// A way to damage a file.
+type Damage<'a> = &'a dyn Fn(&mut Vec<u8>);
+
 /// The one file of code in a folder.
 fn file(folder: &Path) -> PathBuf {
     let files: Vec<_> = fs::read_dir(folder)
@@ -39,7 +42,7 @@ fn a_damaged_file_is_compiled_anew_and_mended() {
     origin(&cache);
     let path = file(&folder.path().join("cache"));
     let whole = fs::read(&path).unwrap();
-    let damage: [&dyn Fn(&mut Vec<u8>); 7] = [
+    let damage: [Damage<'_>; 7] = [
         &|bytes| bytes.truncate(bytes.len() / 2),
         &Vec::clear,
         &|bytes| bytes.truncate(20),
@@ -87,7 +90,10 @@ fn what_others_may_write_to_is_not_trusted() {
     let mode = |path: &Path, mode| {
         fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
     };
-    assert_eq!(fs::metadata(&inside).unwrap().permissions().mode() & 0o777, 0o700);
+    assert_eq!(
+        fs::metadata(&inside).unwrap().permissions().mode() & 0o777,
+        0o700
+    );
     let path = file(&inside);
     mode(&path, 0o622);
     assert_eq!(origin(&cache), Origin::Compiler);
@@ -104,5 +110,8 @@ fn bytes_that_are_no_plugin_are_refused_and_not_kept() {
     let folder = tempfile::tempdir().unwrap();
     let cache = open(folder.path());
     assert!(cache.plugin(engine(), b"\0asm").is_err());
-    assert_eq!(fs::read_dir(folder.path().join("cache")).unwrap().count(), 0);
+    assert_eq!(
+        fs::read_dir(folder.path().join("cache")).unwrap().count(),
+        0
+    );
 }

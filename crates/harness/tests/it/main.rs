@@ -1,6 +1,16 @@
 //! Runs cases of both formats against plugins written in WAT.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test may fail by panic"
+)]
 
-mod ours;
 mod plugins;
+
+mod api;
+mod cache;
+mod ours;
+mod refused;
+mod reports;
 mod suites;
 mod tester;

@@ -185,3 +185,15 @@ expect:
         &[],
     );
 }
+
+#[test]
+fn the_example_in_the_reference_is_read() {
+    let page = include_str!("../../CASES.md");
+    let (_, rest) = page.split_once("```yaml\n").unwrap();
+    let (example, _) = rest.split_once("```").unwrap();
+    let file = std::path::Path::new("CASES.yaml");
+    let suite =
+        gatewright_harness::load_text(example, file).unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(suite.cases.len(), 4);
+    assert_eq!(suite.cases[0].exchanges[0].steps.len(), 5);
+}

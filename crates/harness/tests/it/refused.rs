@@ -27,9 +27,15 @@ fn typos_in_our_format() {
         "cases:\n  - name: a\n    request: {}\n    expect:\n      request_headers:\n        hass: []\n",
         "6:9: unknown key `hass`; did you mean `has`?",
     );
-    ours("profil: google\ncases: []\n", "1:1: unknown key `profil`; did you mean `profile`?");
+    ours(
+        "profil: google\ncases: []\n",
+        "1:1: unknown key `profil`; did you mean `profile`?",
+    );
     ours("plugin: x\n", "1:1: there is no `cases`");
-    ours("cases:\n  - name: a\n    name: b\n", "3:5: duplicate mapping key: name");
+    ours(
+        "cases:\n  - name: a\n    name: b\n",
+        "3:5: duplicate mapping key: name",
+    );
     ours(
         "cases:\n  - {name: a, request: {}}\n  - {name: a, request: {}}\n",
         "3:5: `a` is the name of the case in line 2 too",
@@ -41,25 +47,64 @@ fn values_of_the_wrong_kind_in_our_format() {
     let case = |rest: &str, expected: &str| {
         ours(&format!("cases:\n  - name: a\n    {rest}\n"), expected);
     };
-    case("request: {path: 7}", "3:21: expected a text, found a number; put it into quotation marks");
-    case("request: {headers: x}", "3:24: expected a list, found a text");
+    case(
+        "request: {path: 7}",
+        "3:21: expected a text, found a number; put it into quotation marks",
+    );
+    case(
+        "request: {headers: x}",
+        "3:24: expected a list, found a text",
+    );
     case(
         "request: {headers: [nothing]}",
         "3:25: `nothing` is no header; write it as \"name: value\", in quotation marks",
     );
     case("request: {body: {hex: abc}}", "3:27: `abc` has half a byte");
-    case("request: {body: {hex: zz}}", "3:27: `zz` is not hexadecimal");
-    case("request: {body: abc, chunks: 4}", "3:34: a body of 3 bytes cannot be sent in 4 chunks");
+    case(
+        "request: {body: {hex: zz}}",
+        "3:27: `zz` is not hexadecimal",
+    );
+    case(
+        "request: {body: abc, chunks: 4}",
+        "3:34: a body of 3 bytes cannot be sent in 4 chunks",
+    );
     case("request: {chunks: 4}", "3:23: there is no `body` to cut");
-    case("request: {body: {file: none.bin}}", "3:28: cannot read `none.bin`: No such file or directory (os error 2)");
-    case("config_file: none.json", "3:18: cannot read `none.json`: No such file or directory (os error 2)");
-    case("config: {}\n    config_text: x", "4:5: `config_text` and `config` exclude each other");
-    case("clock: noon", "3:12: `noon` is no moment after 1970; `2025-06-01T12:00:00Z` is one");
-    case("profile: gogle", "3:14: unknown profile `gogle`; did you mean `google`?");
-    case("log_level: loud", "3:16: unknown log level `loud`; known here: `trace`, `debug`, `info`, `warn`, `error`, `critical`");
-    case("response: {status: 99}\n    request: {}", "3:24: `99` is no status");
-    case("response: {status: 200}", "2:5: an exchange needs a `request`; write `request: {}` for `GET https://example.com/`");
-    case("clock: 1", "2:5: this case does nothing; give it a `request`, `exchanges`, or what to expect of `configure`");
+    case(
+        "request: {body: {file: none.bin}}",
+        "3:28: cannot read `none.bin`: No such file or directory (os error 2)",
+    );
+    case(
+        "config_file: none.json",
+        "3:18: cannot read `none.json`: No such file or directory (os error 2)",
+    );
+    case(
+        "config: {}\n    config_text: x",
+        "4:5: `config_text` and `config` exclude each other",
+    );
+    case(
+        "clock: noon",
+        "3:12: `noon` is no moment after 1970; `2025-06-01T12:00:00Z` is one",
+    );
+    case(
+        "profile: gogle",
+        "3:14: unknown profile `gogle`; did you mean `google`?",
+    );
+    case(
+        "log_level: loud",
+        "3:16: unknown log level `loud`; known here: `trace`, `debug`, `info`, `warn`, `error`, `critical`",
+    );
+    case(
+        "response: {status: 99}\n    request: {}",
+        "3:24: `99` is no status",
+    );
+    case(
+        "response: {status: 200}",
+        "2:5: an exchange needs a `request`; write `request: {}` for `GET https://example.com/`",
+    );
+    case(
+        "clock: 1",
+        "2:5: this case does nothing; give it a `request`, `exchanges`, or what to expect of `configure`",
+    );
     case(
         "request: {}\n    expect: {response_headers: {}}",
         "4:32: the exchange sends nothing in `response_headers`; give the request or response what this phase needs",
@@ -93,14 +138,17 @@ fn typos_in_googles_text() {
         "3:3: field `request_header` not found for message `service_extensions_samples.pb.Test`",
     );
     google("test { name: 5 }", "1:14: expected a string, but found `5`");
-    google("test {\n  name: \"a\"\n", "3:1: expected `}` or a field name, but reached end of input");
+    google(
+        "test {\n  name: \"a\"\n",
+        "3:1: expected `}` or a field name, but reached end of input",
+    );
     google(
         "test { name: \"a\" name: \"b\" }",
-        "1:18: `name` is already set",
+        "1:24: `name` is already set",
     );
     google(
         "test { num_chunks: 1 chunk_size: 2 }",
-        "1:22: a value is already set for oneof `body_chunking_plan`",
+        "1:34: a value is already set for oneof `body_chunking_plan`",
     );
 }
 
@@ -122,7 +170,10 @@ fn bad_values_in_googles_text() {
         "test { num_chunks: 3 request_body { } request_body { } }",
         "1:22: with `num_chunks` there may be only one `request_body`",
     );
-    google("test { chunk_size: 0 }", "1:8: `chunk_size` must be above 0");
+    google(
+        "test { chunk_size: 0 }",
+        "1:8: `chunk_size` must be above 0",
+    );
     google(
         "test { num_chunks: 3 request_body { input { content: \"ab\" } } }",
         "1:8: a body of 2 bytes cannot be sent in 3 chunks",
@@ -148,8 +199,20 @@ fn typos_in_googles_yaml() {
         "test:\n  - name: a\n    request_body: {}\n",
         "3:19: expected a list, found a mapping; `request_body` is repeated: begin each with `- `",
     );
-    yaml("test:\n  - num_chunks: many\n", "2:17: `many` is no number of 32 bits");
-    yaml("test:\n  - {num_chunks: 1, chunk_size: 2}\n", "2:21: `chunk_size` and `num_chunks` exclude each other");
-    yaml("env: {log_level: LOUD}\n", "1:18: unknown value `LOUD`; known here: `UNDEFINED`, `TRACE`, `DEBUG`, `INFO`, `WARN`, `ERROR`, `CRITICAL`");
-    yaml("test:\n  - benchmark: perhaps\n", "2:16: `perhaps` is no truth value");
+    yaml(
+        "test:\n  - num_chunks: many\n",
+        "2:17: `many` is no number of 32 bits",
+    );
+    yaml(
+        "test:\n  - {num_chunks: 1, chunk_size: 2}\n",
+        "2:21: `chunk_size` and `num_chunks` exclude each other",
+    );
+    yaml(
+        "env: {log_level: LOUD}\n",
+        "1:18: unknown value `LOUD`; known here: `UNDEFINED`, `TRACE`, `DEBUG`, `INFO`, `WARN`, `ERROR`, `CRITICAL`",
+    );
+    yaml(
+        "test:\n  - benchmark: perhaps\n",
+        "2:16: `perhaps` is no truth value",
+    );
 }

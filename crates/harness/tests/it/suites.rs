@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use gatewright_harness::{Format, find, load};
+use gatewright_harness::{Format, SuiteMap, find, load};
 
 /// The folder of suites; `None`, with a visible line, where it is missing and may be.
 #[expect(clippy::print_stderr, reason = "a skipped test says so")]
@@ -56,4 +56,27 @@ fn every_suite_is_read() {
         assert_eq!(suite.cases.len(), text.cases.len());
     }
     assert_eq!((suites, tests), (26, 97));
+}
+
+#[test]
+fn every_suite_has_its_place_in_the_map() {
+    let Some(folder) = folder() else { return };
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/google-suites.toml");
+    let map = SuiteMap::read(&file).unwrap_or_else(|error| panic!("{error}"));
+    for suite in find(&folder).unwrap() {
+        let entry = map
+            .find(&suite)
+            .unwrap_or_else(|| panic!("{} is not in the map", suite.display()));
+        if let Some(gatewright_harness::MappedConfig::Suite(_)) = entry.config {
+            let config = entry.config_path(&suite, Path::new("")).unwrap();
+            assert!(config.is_file(), "{}", config.display());
+        }
+    }
+    for entry in &map.suites {
+        assert!(
+            folder.join(&entry.path).is_file(),
+            "{}",
+            entry.path.display()
+        );
+    }
 }
