@@ -1,15 +1,21 @@
 //! From files to a report: load, identify, check each object, then check them together.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
 use crate::api::{self, Subject};
+use crate::condition::Language;
+use crate::controller::Controller;
 use crate::finding::{Finding, ObjectId, Severity};
+use crate::model::{Model, Workload};
 use crate::node::{Node, Value};
 use crate::place::{File, Place, Span};
+use crate::plan::Plan;
 use crate::profile::Profile;
 use crate::report::{Input, Limits, Sink};
 use crate::rule::Rule;
 use crate::schema::Kind;
+use crate::status::Status;
 use crate::yaml::{Document, Loader};
 
 /// How to check.
@@ -24,6 +30,8 @@ pub struct Options {
     pub substitutions: Vec<(String, String)>,
     /// Bounds on the input.
     pub limits: Limits,
+    /// The language of conditions; without one they are neither checked nor evaluated.
+    pub language: Option<Arc<dyn Language>>,
 }
 
 /// An object of the manifests, as the API server would store it.
@@ -47,6 +55,12 @@ pub struct Report {
     pub files: Vec<File>,
     /// The objects of the kinds that are checked here, in the order of the input.
     pub objects: Vec<Object>,
+    /// The objects as types.
+    pub model: Model,
+    /// What the controller writes to extensions and plugins that the API server takes.
+    pub statuses: BTreeMap<ObjectId, Status>,
+    /// Which extensions and routes serve which Gateway.
+    pub plan: Plan,
     /// All findings, in the order of the files; those without a place last.
     pub findings: Vec<Finding>,
     /// Findings beyond the limit, which are counted and not kept.
@@ -79,7 +93,7 @@ impl Report {
 pub fn check(inputs: &[Input<'_>], options: &Options) -> Report {
     let mut sink = Sink::new(options.limits.findings);
     let mut files = Vec::with_capacity(inputs.len());
-    let mut objects = Vec::new();
+    let mut found = Found::default();
     let loader = Loader {
         limits: &options.limits,
         substitutions: &options.substitutions,
@@ -87,34 +101,56 @@ pub fn check(inputs: &[Input<'_>], options: &Options) -> Report {
     for (index, input) in inputs.iter().enumerate() {
         let (file, documents) = loader.load(index, input, &mut sink);
         for document in documents {
-            identify(document, &file, options.profile, &mut objects, &mut sink);
+            identify(document, &file, options.profile, &mut found, &mut sink);
         }
         files.push(file);
     }
+    let Found {
+        mut objects,
+        workloads,
+    } = found;
     name_clashes(&objects, &files, &mut sink);
     for (name, class) in &options.gateways {
         objects.push(supplied_gateway(name, class));
     }
+    let model = Model::new(&objects, workloads);
+    let language = options.language.as_deref();
+    let controller = Controller {
+        model: &model,
+        files: &files,
+        profile: options.profile,
+        language,
+    };
+    let mut statuses = controller.run(&mut sink);
+    // What the API server rejects is nowhere, and so has no status and serves nothing.
+    for object in objects.iter().filter(|object| object.rejected) {
+        statuses.remove(&object.id);
+    }
+    let plan = Plan::new(&model, &statuses, language);
     let dropped = sink.dropped();
     let mut findings = sink.into_findings();
     findings.sort_by_key(|finding| (finding.place.is_none(), finding.place));
     Report {
         files,
         objects,
+        model,
+        statuses,
+        plan,
         findings,
         dropped,
         profile: options.profile,
     }
 }
 
+/// What the documents hold.
+#[derive(Default)]
+struct Found {
+    objects: Vec<Object>,
+    workloads: Vec<Workload>,
+}
+
 /// Takes a document apart into objects and checks each by itself.
-fn identify(
-    document: Document,
-    file: &File,
-    profile: Profile,
-    objects: &mut Vec<Object>,
-    sink: &mut Sink,
-) {
+fn identify(document: Document, file: &File, profile: Profile, found: &mut Found, sink: &mut Sink) {
     let Document { file: index, node } = document;
     let span = api::first_key(&node);
     match node.value {
@@ -143,7 +179,7 @@ fn identify(
         let items = entries.into_iter().find(|entry| entry.key == "items");
         if let Some(Value::List(items)) = items.map(|entry| entry.value.value) {
             for node in items {
-                identify(Document { file: index, node }, file, profile, objects, sink);
+                identify(Document { file: index, node }, file, profile, found, sink);
             }
         }
         return;
@@ -166,6 +202,7 @@ fn identify(
     if kind_name.is_empty() {
         return;
     }
+    found.workloads.extend(Workload::read(&id, &node, index));
     let Some((kind, versions)) = Kind::find(&kind_name) else {
         sink.push(
             Finding::new(
@@ -216,7 +253,7 @@ fn identify(
     };
     api::check(&subject, &mut object.node, sink);
     object.rejected = sink.errors() > before;
-    objects.push(object);
+    found.objects.push(object);
 }
 
 fn object_id(node: &Node, kind: &str) -> ObjectId {

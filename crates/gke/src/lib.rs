@@ -40,12 +40,34 @@ mod schema;
 
 mod api;
 
+mod model;
+
+mod condition;
+
+mod status;
+
+mod controller;
+
+mod plan;
+
 mod check;
 
 pub use check::{Object, Options, Report, check};
+pub use condition::{Compiled, Condition, Fault, Language, Matcher, Verdict};
 pub use finding::{Edit, Finding, Fix, Layer, ObjectId, Severity};
+pub use model::{
+    Backend, BackendPolicy, BackendRef, BodySendMode, Chain, Event, Expression, Extension,
+    ExtensionKind, ExtensionSet, Filter, Gateway, GatewayClass, Listener, LogConfig, MatchKind,
+    Model, NamedMatch, ParentRef, PathKind, PathMatch, Plugin, PluginVersion, Route, RouteMatch,
+    RouteRule, SecretRef, Service, ServicePort, Spot, Target, Workload,
+};
 pub use node::{Entry, Node, Value};
 pub use place::{File, Place, Span};
+pub use plan::{Asked, Decision, ExtensionPlan, GatewayPlan, Plan, Request, RouteChoice};
 pub use profile::Profile;
 pub use report::{Input, Limits};
 pub use rule::Rule;
+pub use status::{Ancestor, ConditionType, Era, Status, StatusCondition, StatusEvent};
+
+#[cfg(test)]
+mod fixtures;

@@ -183,3 +183,5 @@ macro_rules! define {
     };
 }
 for_each_rule!(define);
+#[cfg(test)]
+pub(crate) use for_each_rule;
