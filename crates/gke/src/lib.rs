@@ -52,9 +52,23 @@ mod plan;
 
 mod check;
 
+mod annotations;
+
+mod describe;
+
+mod jsonpath;
+
+mod fix;
+
+pub mod render;
+
+pub use annotations::{Cloud, annotations};
 pub use check::{Object, Options, Report, check};
 pub use condition::{Compiled, Condition, Fault, Language, Matcher, Verdict};
+pub use describe::{DescribeOptions, describe};
 pub use finding::{Edit, Finding, Fix, Layer, ObjectId, Severity};
+pub use fix::{FixedFile, fix};
+pub use jsonpath::get;
 pub use model::{
     Backend, BackendPolicy, BackendRef, BodySendMode, Chain, Event, Expression, Extension,
     ExtensionKind, ExtensionSet, Filter, Gateway, GatewayClass, Listener, LogConfig, MatchKind,

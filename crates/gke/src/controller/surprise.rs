@@ -172,7 +172,7 @@ impl Controller<'_> {
         }
         for (index, version) in plugin.versions.iter().enumerate() {
             let path = format!("spec.versions[{index}]");
-            if version.weight.value != 0 && version.weight.value != 1_000_000 {
+            if (1..1_000_000).contains(&version.weight.value) {
                 let finding = self.finding(
                     Rule::OddWeight,
                     &plugin.id,
