@@ -83,7 +83,7 @@ fn apply(
                     && file.text.get(edit.place.span.range()).is_some()
                     && edits.iter().all(|other| {
                         let (a, b) = (edit.place.span, other.place.span);
-                        a.end <= b.start && a != b || b.end <= a.start && a != b
+                        a != b && (a.end <= b.start || b.end <= a.start)
                     })
             });
             if free && !fix.edits.is_empty() {

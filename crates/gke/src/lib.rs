@@ -58,6 +58,8 @@ mod describe;
 
 mod jsonpath;
 
+mod export;
+
 mod fix;
 
 pub mod render;
@@ -66,6 +68,7 @@ pub use annotations::{Cloud, annotations};
 pub use check::{Object, Options, Report, check};
 pub use condition::{Compiled, Condition, Fault, Language, Matcher, Verdict};
 pub use describe::{DescribeOptions, describe};
+pub use export::{Export, ExportOptions, Resource, export, to_load_balancer};
 pub use finding::{Edit, Finding, Fix, Layer, ObjectId, Severity};
 pub use fix::{FixedFile, fix};
 pub use jsonpath::get;

@@ -230,11 +230,10 @@ impl Controller<'_> {
     }
 }
 
-fn unsupported_match(
-    one: &RouteMatch,
-    path: &str,
-    unsupported: &mut dyn FnMut(Option<Place>, String, &str, &str),
-) {
+/// Reports what a class does not support: place, path, GKE's words, help.
+type Unsupported<'u> = &'u mut dyn FnMut(Option<Place>, String, &str, &str);
+
+fn unsupported_match(one: &RouteMatch, path: &str, unsupported: Unsupported<'_>) {
     let value = &one.path.value;
     if one.path.kind == PathKind::Regex && value.value.starts_with('/') {
         unsupported(
