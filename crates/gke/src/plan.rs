@@ -7,6 +7,8 @@
 
 mod explain;
 mod route;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 
