@@ -3,8 +3,10 @@
 //! Its reasons are GKE's. Its messages are GKE's where they are public: the sentences of the
 //! documentation's troubleshooting section and what users quote of HTTPRoutes.
 
+mod backend;
 mod extension;
 mod route;
+mod routing;
 mod surprise;
 
 pub(crate) use route::listeners;

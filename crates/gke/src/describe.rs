@@ -17,6 +17,9 @@ pub struct DescribeOptions<'a> {
     pub era: Era,
     /// The time of creation and of the conditions, as in `2025-08-08T20:16:13Z`.
     pub time: &'a str,
+    /// Whether the controller has been at it: right after `kubectl apply` there is neither status
+    /// nor event, which is the first output that the documentation shows.
+    pub reconciled: bool,
     /// Project, region and the Gateway's address.
     pub cloud: Cloud<'a>,
 }
@@ -42,7 +45,7 @@ pub fn describe(
     let gateway = report
         .model
         .gateway(namespace, name)
-        .filter(|_| object.id.kind == "Gateway");
+        .filter(|_| object.id.kind == "Gateway" && options.reconciled);
     if let Some(gateway) = gateway {
         for (key, value) in annotations(report, gateway, options.time, &options.cloud) {
             notes.extend(annotation_lines(&key, &value));
@@ -53,7 +56,10 @@ pub fn describe(
     for (key, value) in sorted(&stored) {
         content(&mut table, 0, key, value);
     }
-    let status = report.statuses.get(&object.id);
+    let status = report
+        .statuses
+        .get(&object.id)
+        .filter(|_| options.reconciled);
     events(&mut table, &object.id, status, options.era);
     Ok(table.render())
 }
@@ -123,6 +129,9 @@ pub(crate) fn stored(
         metadata["finalizers"] = json!(["gateway.finalizer.networking.gke.io"]);
     }
     map.insert("metadata".to_owned(), metadata);
+    if !options.reconciled {
+        return map;
+    }
     if let Some(status) = report.statuses.get(&object.id) {
         if let Some(status) = status_json(status, options) {
             map.insert("status".to_owned(), status);
@@ -329,6 +338,7 @@ mod tests {
         DescribeOptions {
             era,
             time: "2025-08-08T20:16:13Z",
+            reconciled: true,
             cloud: Cloud::default(),
         }
     }
@@ -458,6 +468,25 @@ mod tests {
             "{text}"
         );
         assert!(text.contains("Reconciliation of GCPRoutingExtension \"default/my-gateway-extension\" to AncestorRef {"));
+    }
+
+    #[test]
+    fn right_after_apply_there_is_neither_status_nor_event() {
+        let report = documented(&[APP, ROUTING], "internal-http", INTERNAL);
+        let options = DescribeOptions {
+            reconciled: false,
+            ..options(Era::August2025)
+        };
+        let text = describe(
+            &report,
+            "gcproutingextension",
+            "default",
+            "my-gateway-extension",
+            &options,
+        )
+        .unwrap();
+        let tail = "    Name:             chain1\n  Target Refs:\n    Group:  gateway.networking.k8s.io\n    Kind:   Gateway\n    Name:   internal-http\nEvents:     <none>\n";
+        assert!(text.ends_with(tail), "{text}");
     }
 
     #[test]

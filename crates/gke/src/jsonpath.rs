@@ -117,6 +117,7 @@ mod tests {
         let options = DescribeOptions {
             era: Era::August2025,
             time: "2025-08-08T20:16:13Z",
+            reconciled: true,
             cloud: Cloud {
                 address: "127.0.0.7",
                 ..Cloud::default()

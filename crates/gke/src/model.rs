@@ -5,17 +5,20 @@
 
 mod extension;
 mod gateway;
+mod plugin;
 mod service;
 
 pub use extension::{
-    Backend, BodySendMode, Chain, Event, Expression, Extension, ExtensionKind, ExtensionSet,
-    LogConfig, Plugin, PluginVersion, Target,
+    Backend, BodySendMode, Chain, Event, Expression, Extension, ExtensionKind, ExtensionSet, Target,
 };
 pub use gateway::{
     BackendRef, Filter, Gateway, GatewayClass, Listener, MatchKind, NamedMatch, ParentRef,
     PathKind, PathMatch, Route, RouteMatch, RouteRule,
 };
+pub use plugin::{LogConfig, Plugin, PluginVersion};
 pub use service::{BackendPolicy, SecretRef, Service, ServicePort, Workload};
+
+use std::collections::HashMap;
 
 use crate::check::Object;
 use crate::node::Node;
@@ -52,11 +55,13 @@ impl Model {
             ..Self::default()
         };
         // Of two documents for one object the later wins, as when both are applied in order.
+        let last: HashMap<_, _> = objects
+            .iter()
+            .enumerate()
+            .map(|(index, object)| (&object.id, index))
+            .collect();
         for (index, object) in objects.iter().enumerate() {
-            if objects[index + 1..]
-                .iter()
-                .any(|later| later.id == object.id)
-            {
+            if last.get(&object.id) != Some(&index) {
                 continue;
             }
             match object.kind {

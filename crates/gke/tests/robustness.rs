@@ -13,7 +13,9 @@ use gatewright_gke::{
 fn fixtures() -> Vec<(String, String)> {
     let mut all = Vec::new();
     for folder in ["docs", "rules"] {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures").join(folder);
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("fixtures")
+            .join(folder);
         for entry in std::fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
             let name = path.file_name().unwrap().to_string_lossy().into_owned();
@@ -47,6 +49,7 @@ fn everything(bytes: &[u8], profile: Profile) {
     let describing = DescribeOptions {
         era: Era::August2025,
         time: "2025-08-08T20:16:13Z",
+        reconciled: true,
         cloud: Cloud::default(),
     };
     for object in &report.objects {
@@ -77,7 +80,22 @@ fn everything(bytes: &[u8], profile: Profile) {
 #[test]
 fn mutated_fixtures_never_break_anything() {
     const SPLICES: [&[u8]; 16] = [
-        b":", b"- ", b"\n", b"{", b"]", b"\"", b"&a ", b"*a", b"<<: ", b"\t", b"\xff", b"null", b"\xe2\x80\x9c", b"---\n", b"|\n", b"99999999999999999999",
+        b":",
+        b"- ",
+        b"\n",
+        b"{",
+        b"]",
+        b"\"",
+        b"&a ",
+        b"*a",
+        b"<<: ",
+        b"\t",
+        b"\xff",
+        b"null",
+        b"\xe2\x80\x9c",
+        b"---\n",
+        b"|\n",
+        b"99999999999999999999",
     ];
     let mut state = 0x9e37_79b9_7f4a_7c15_u64;
     let mut below = |n: usize| {
@@ -121,11 +139,18 @@ fn mending_ends_and_never_adds_errors() {
         let before = check(&[input(text.as_bytes())], &Options::default());
         let (files, after) = fix(&[input(text.as_bytes())], &Options::default());
         assert!(
-            after.findings.iter().all(|finding| finding.fix.is_none() || finding.severity != Severity::Error),
+            after
+                .findings
+                .iter()
+                .all(|finding| finding.fix.is_none() || finding.severity != Severity::Error),
             "{name}: a mend is left over"
         );
         let syntax = |report: &gatewright_gke::Report| {
-            report.findings.iter().filter(|finding| finding.rule == Rule::YamlSyntax).count()
+            report
+                .findings
+                .iter()
+                .filter(|finding| finding.rule == Rule::YamlSyntax)
+                .count()
         };
         assert!(syntax(&after) <= syntax(&before), "{name}");
         for file in files {
@@ -139,7 +164,10 @@ fn huge_and_hostile_input_is_bounded() {
     let limit = Options::default().limits.findings;
     let check = |bytes: &[u8], rule: Rule| {
         let report = check(&[input(bytes)], &Options::default());
-        assert!(report.findings.iter().any(|finding| finding.rule == rule), "{rule:?}");
+        assert!(
+            report.findings.iter().any(|finding| finding.rule == rule),
+            "{rule:?}"
+        );
         assert!(report.findings.len() <= limit + 1);
     };
     check(&vec![b'['; 100 << 20], Rule::TooLarge);
@@ -148,7 +176,9 @@ fn huge_and_hostile_input_is_bounded() {
     check(&"[".repeat(1000).into_bytes(), Rule::TooDeep);
     check("a: [\n".repeat(1000).as_bytes(), Rule::TooDeep);
     let spec: String = (0..150_000).map(|n| format!("  k{n}: 1\n")).collect();
-    let wide = format!("apiVersion: networking.gke.io/v1\nkind: GCPWasmPlugin\nmetadata: {{name: a}}\nspec:\n{spec}");
+    let wide = format!(
+        "apiVersion: networking.gke.io/v1\nkind: GCPWasmPlugin\nmetadata: {{name: a}}\nspec:\n{spec}"
+    );
     check(wide.as_bytes(), Rule::UnknownField);
     let mut bomb = "a0: &a0 [x]\n".to_owned();
     for level in 1..40 {
@@ -160,7 +190,9 @@ fn huge_and_hostile_input_is_bounded() {
 #[test]
 fn ten_thousand_documents_in_a_thousand_files_are_all_read() {
     let document = |file: usize, n: usize| {
-        format!("---\napiVersion: networking.gke.io/v1\nkind: GCPWasmPlugin\nmetadata: {{name: p-{file}-{n}}}\nspec:\n  versions:\n  - {{name: v1, image: a.example/b@sha256:00, weight: 1000000}}\n")
+        format!(
+            "---\napiVersion: networking.gke.io/v1\nkind: GCPWasmPlugin\nmetadata: {{name: p-{file}-{n}}}\nspec:\n  versions:\n  - {{name: v1, image: a.example/b@sha256:00, weight: 1000000}}\n"
+        )
     };
     let texts: Vec<String> = (0..1000)
         .map(|file| (0..10).map(|n| document(file, n)).collect())

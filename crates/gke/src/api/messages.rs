@@ -116,8 +116,31 @@ pub(crate) fn too_big(field: &str, value: &Node, max: i64) -> Fault {
 /// A value of another type than the schema's. For an integer with a format, what is neither text
 /// nor a list is compared with the format, whose name the message then has.
 pub(crate) fn wrong_type(field: &str, schema: &Schema, value: &Value) -> Fault {
+    let (expected, found) = expectation(schema, value);
+    fault(
+        true,
+        format!(
+            "{field}: Invalid value: {found:?}: {field} in body must be of type {expected}: {found:?}"
+        ),
+    )
+}
+
+/// The same for Kubernetes' own kinds, which are decoded into Go's structs: the server names the
+/// struct as well, which is not known here.
+pub(crate) fn cannot_unmarshal(kind: &str, field: &str, schema: &Schema, value: &Value) -> Fault {
+    let (expected, _) = expectation(schema, value);
+    fault(
+        true,
+        format!(
+            "{kind} cannot be handled as a {kind}: json: cannot unmarshal {} into {field} of type {expected}",
+            value.type_name()
+        ),
+    )
+}
+
+fn expectation(schema: &Schema, value: &Value) -> (&'static str, &'static str) {
     let found = value.type_name();
-    let (expected, found) = match &schema.shape {
+    match &schema.shape {
         Shape::Text(_) => ("string", found),
         Shape::Integer {
             format: Some(format),
@@ -129,13 +152,7 @@ pub(crate) fn wrong_type(field: &str, schema: &Schema, value: &Value) -> Fault {
         Shape::Map { .. } | Shape::Object(_) => ("object", found),
         Shape::IntegerOrText => ("integer,string", found),
         Shape::Open => ("object", found),
-    };
-    fault(
-        true,
-        format!(
-            "{field}: Invalid value: {found:?}: {field} in body must be of type {expected}: {found:?}"
-        ),
-    )
+    }
 }
 
 /// What the server adds when structural faults kept its rules from running.

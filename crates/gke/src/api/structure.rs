@@ -179,7 +179,11 @@ impl<'a, 's> Walk<'a, 's> {
                 }
             }
             (shape, value) => {
-                let fault = messages::wrong_type(&path, schema, value);
+                let fault = if self.subject.kind.is_custom() {
+                    messages::wrong_type(&path, schema, value)
+                } else {
+                    messages::cannot_unmarshal(&self.subject.id.kind, &path, schema, value)
+                };
                 self.report(Rule::WrongType, node.span, &path, fault, Some(node));
                 // The server compares with the listed values whatever the type.
                 if let Shape::Text(text) = shape

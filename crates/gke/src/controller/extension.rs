@@ -5,16 +5,14 @@ use std::collections::BTreeMap;
 use super::Controller;
 use crate::condition;
 use crate::finding::ObjectId;
-use crate::model::{
-    Backend, BodySendMode, Event, Extension, ExtensionKind, ExtensionSet, GatewayClass, Target,
-};
+use crate::model::{Backend, ExtensionKind, ExtensionSet, GatewayClass, Target};
 use crate::place::Place;
 use crate::report::Sink;
 use crate::rule::Rule;
 use crate::status::{Ancestor, ConditionType, Refusal, Status};
 
 /// The documentation's words in front of what is wrong with a reference.
-fn refused(id: &ObjectId, what: &str) -> String {
+pub(super) fn refused(id: &ObjectId, what: &str) -> String {
     format!(
         "error: failed to create resource: {}.networking.gke.io \"{}\" is invalid: {what}",
         id.kind, id.name
@@ -32,15 +30,15 @@ fn kind_of(rule: Rule) -> ConditionType {
 }
 
 /// Collects refusals while it reports them.
-struct Judge<'a, 'c, 's> {
-    controller: &'a Controller<'c>,
-    id: &'a ObjectId,
+pub(super) struct Judge<'a, 'c, 's> {
+    pub(super) controller: &'a Controller<'c>,
+    pub(super) id: &'a ObjectId,
     sink: &'s mut Sink,
     refusals: Vec<Refusal>,
 }
 
 impl Judge<'_, '_, '_> {
-    fn refuse(
+    pub(super) fn refuse(
         &mut self,
         rule: Rule,
         place: Option<Place>,
@@ -280,237 +278,6 @@ impl Judge<'_, '_, '_> {
                 self.sink.push(finding.help(
                     "the text that the controller writes between the expressions is not published; leave some room",
                 ));
-            }
-        }
-    }
-
-    fn backend(&mut self, set: &ExtensionSet, extension: &Extension, path: &str) {
-        let namespace = &set.id.namespace;
-        let place = extension.backend.place;
-        match &extension.backend.value {
-            Backend::Service { name, port } => self.service(namespace, name, *port, place, path),
-            Backend::Plugin { name } if set.kind == ExtensionKind::Routing => self.refuse(
-                Rule::WasmOnRouting,
-                place,
-                format!("{path}.backendRef"),
-                format!("GCPWasmPlugin {namespace}/{name} cannot be used by a GCPRoutingExtension"),
-                "use a GCPTrafficExtension, or a Service",
-            ),
-            Backend::Plugin { name } => {
-                if self.controller.model.plugin(namespace, name).is_none() {
-                    let message = format!(
-                        "error cause: invalid-wasm-plugin: GCPWasmPlugin {namespace}/{name} in {} {namespace}/{} does not exist",
-                        set.id.kind, set.id.name
-                    );
-                    self.refuse(
-                        Rule::WasmPluginNotFound,
-                        place,
-                        format!("{path}.backendRef"),
-                        message,
-                        "create the GCPWasmPlugin in the extension's namespace, or name one that exists",
-                    );
-                }
-            }
-            Backend::GoogleApi { name } if set.kind == ExtensionKind::Routing => self.refuse(
-                Rule::GoogleApiOnRouting,
-                place,
-                format!("{path}.googleAPIServiceName"),
-                format!("googleAPIServiceName {name} cannot be used by a GCPRoutingExtension"),
-                "use a GCPTrafficExtension, or a Service",
-            ),
-            Backend::GoogleApi { .. } | Backend::Other { .. } | Backend::Missing => {}
-        }
-    }
-
-    fn service(
-        &mut self,
-        namespace: &str,
-        name: &str,
-        port: u16,
-        place: Option<Place>,
-        path: &str,
-    ) {
-        let model = self.controller.model;
-        let path = format!("{path}.backendRef");
-        let Some(service) = model.service(namespace, name) else {
-            let what =
-                format!("spec.service: service \"{name}\" not found in namespace \"{namespace}\"");
-            self.refuse(
-                Rule::ServiceNotFound,
-                place,
-                path,
-                refused(self.id, &what),
-                "the Service has to exist in the extension's namespace",
-            );
-            return;
-        };
-        let Some(port) = service.port(port) else {
-            let has: Vec<String> = service
-                .ports
-                .iter()
-                .map(|port| port.port.to_string())
-                .collect();
-            let what =
-                format!("spec.service: service \"{name}\" not found in namespace \"{namespace}\"");
-            self.refuse(
-                Rule::ServicePortNotFound,
-                place,
-                format!("{path}.port"),
-                refused(self.id, &what),
-                &format!(
-                    "the Service exists but has no port {port}; it has {}",
-                    if has.is_empty() {
-                        "none".to_owned()
-                    } else {
-                        has.join(", ")
-                    }
-                ),
-            );
-            return;
-        };
-        let protocol = port
-            .app_protocol
-            .as_ref()
-            .map(|protocol| protocol.value.as_str());
-        if protocol != Some("HTTP2") {
-            let port_place = port
-                .app_protocol
-                .as_ref()
-                .and_then(|p| p.place)
-                .or(port.place);
-            self.refuse(
-                Rule::ServiceProtocol,
-                port_place.or(place),
-                path.clone(),
-                format!(
-                    "Service {namespace}/{name} port {} has appProtocol {}, callouts need HTTP2",
-                    port.port,
-                    protocol.unwrap_or("unset")
-                ),
-                "write `appProtocol: HTTP2` at the Service's port",
-            );
-        }
-        for policy in model.policies.iter().filter(|policy| {
-            policy.id.namespace == namespace
-                && policy.service == name
-                && !policy.excludes.is_empty()
-        }) {
-            self.refuse(
-                Rule::ServicePolicy,
-                place,
-                path.clone(),
-                format!(
-                    "Service {namespace}/{name} has {} by GCPBackendPolicy {}, which a callout must not have",
-                    policy.excludes.join(" and "),
-                    policy.id.name
-                ),
-                "take the policy off the callout's Service",
-            );
-        }
-        let selected = model.workloads.iter().any(|workload| {
-            workload.id.namespace == namespace && workload.is_selected_by(&service.selector)
-        });
-        if !selected {
-            let what = format!("spec.service: no network endpoints found for service \"{name}\"");
-            let labels: Vec<String> = service
-                .selector
-                .iter()
-                .map(|(key, value)| format!("{key}={value}"))
-                .collect();
-            self.refuse(
-                Rule::NoNetworkEndpoints,
-                place,
-                path,
-                refused(self.id, &what),
-                &format!(
-                    "no Deployment among these manifests has running Pods with the labels {}",
-                    if labels.is_empty() {
-                        "of the (empty) selector".to_owned()
-                    } else {
-                        labels.join(",")
-                    }
-                ),
-            );
-        }
-    }
-
-    fn limits(&mut self, extension: &Extension, path: &str) {
-        const KIB: usize = 1024;
-        let size: usize = extension
-            .metadata
-            .iter()
-            .map(|(key, value)| key.len() + value.len())
-            .sum();
-        if size >= KIB {
-            self.refuse(
-                Rule::MetadataTooLarge,
-                extension.places.metadata,
-                format!("{path}.metadata"),
-                format!("the metadata has {size} bytes; it has to stay below {KIB}"),
-                "shorten it",
-            );
-        }
-    }
-
-    /// What a GCPRoutingExtension may see, although the CRD is the same.
-    fn routing(&mut self, extension: &Extension, path: &str) {
-        let duplex = extension.request_body == Some(BodySendMode::FullDuplexStreamed);
-        let allowed: &[Event] = if duplex {
-            &[
-                Event::RequestHeaders,
-                Event::RequestBody,
-                Event::RequestTrailers,
-            ]
-        } else {
-            &[Event::RequestHeaders]
-        };
-        let excess: Vec<&str> = extension
-            .events
-            .iter()
-            .flatten()
-            .filter(|event| !allowed.contains(event))
-            .map(|event| event.as_str())
-            .collect();
-        if !excess.is_empty() {
-            self.refuse(
-                Rule::RoutingEvents,
-                extension.places.events,
-                format!("{path}.supportedEvents"),
-                format!("a GCPRoutingExtension does not support {} here", excess.join(", ")),
-                "RequestHeaders, and with requestBodySendMode FullDuplexStreamed also RequestBody and RequestTrailers",
-            );
-        }
-        if extension.request_body == Some(BodySendMode::Streamed) {
-            self.refuse(
-                Rule::RoutingBodyMode,
-                extension.places.request_body,
-                format!("{path}.requestBodySendMode"),
-                "a GCPRoutingExtension takes request bodies only as FullDuplexStreamed".to_owned(),
-                "write FullDuplexStreamed or leave the body out",
-            );
-        }
-        if extension.response_body.is_some() {
-            self.refuse(
-                Rule::RoutingBodyMode,
-                extension.places.response_body,
-                format!("{path}.responseBodySendMode"),
-                "a GCPRoutingExtension sees no responses".to_owned(),
-                "remove it or use a GCPTrafficExtension",
-            );
-        }
-    }
-
-    fn routing_chains(&mut self, set: &ExtensionSet) {
-        for (index, chain) in set.chains.iter().enumerate() {
-            if let Some(second) = chain.extensions.get(1) {
-                self.refuse(
-                    Rule::RoutingChainSize,
-                    second.name.place,
-                    format!("spec.extensionChains[{index}].extensions"),
-                    "GCPRoutingExtension chains are limited to 1 Extension per ExtensionChain"
-                        .to_owned(),
-                    "keep one; the CRD admits three, the load balancer does not",
-                );
             }
         }
     }

@@ -25,7 +25,11 @@ fn backend(plan: &Plan, request: &Request<'_>) -> Option<String> {
 }
 
 fn store() -> Report {
-    documented(&[PLUGIN, TRAFFIC_WITH_PLUGIN, ROUTE], "external-http", GLOBAL)
+    documented(
+        &[PLUGIN, TRAFFIC_WITH_PLUGIN, ROUTE],
+        "external-http",
+        GLOBAL,
+    )
 }
 
 #[test]
@@ -39,9 +43,19 @@ fn the_store_routes_by_host_path_and_header() {
     check("STORE.example.com", "/de", &[], Some("store-german"));
     check("store.example.com", "/de/buch", &[], Some("store-german"));
     check("store.example.com", "/deutsch", &[], Some("store-v1"));
-    check("store.example.com", "/x", &[(b"Env", b"canary")], Some("store-v2"));
+    check(
+        "store.example.com",
+        "/x",
+        &[(b"Env", b"canary")],
+        Some("store-v2"),
+    );
     // A longer path wins over a header.
-    check("store.example.com", "/de", &[(b"env", b"canary")], Some("store-german"));
+    check(
+        "store.example.com",
+        "/de",
+        &[(b"env", b"canary")],
+        Some("store-german"),
+    );
     check("other.example.com", "/", &[], None);
 }
 
@@ -55,9 +69,14 @@ fn a_more_specific_hostname_decides_before_any_path() {
     let report = documented(&[ROUTE, &other], "external-http", GLOBAL);
     let name = |host, path| {
         let request = request(host, path, &[]);
-        report.plan.gateways[0].route(&request).map(|choice| choice.route.id.name.clone())
+        report.plan.gateways[0]
+            .route(&request)
+            .map(|choice| choice.route.id.name.clone())
     };
-    assert_eq!(name("store.example.com", "/only/here").as_deref(), Some("store"));
+    assert_eq!(
+        name("store.example.com", "/only/here").as_deref(),
+        Some("store")
+    );
     assert_eq!(name("a.example.com", "/").as_deref(), Some("wide"));
     assert_eq!(name("example.com", "/"), None);
 }
@@ -73,7 +92,9 @@ fn first_matching_chain_runs_and_later_ones_are_not_asked() {
     let check = |path, expected: Option<&str>, asked| {
         let request = request("store.example.com", path, &[]);
         let decision = plan.decide(&request);
-        let chain = decision.traffic_chain().map(|chain| chain.name.value.as_str());
+        let chain = decision
+            .traffic_chain()
+            .map(|chain| chain.name.value.as_str());
         assert_eq!((chain, decision.traffic.len()), (expected, asked), "{path}");
     };
     check("/admin/serviceextensions", Some("chain0"), 1);
@@ -89,7 +110,9 @@ fn a_plugin_resolves_to_the_version_with_a_weight() {
         GLOBAL,
     );
     let extension = report.plan.gateways[0].traffic.as_ref().unwrap();
-    let (plugin, version) = extension.plugin(&extension.set.chains[0].extensions[0]).unwrap();
+    let (plugin, version) = extension
+        .plugin(&extension.set.chains[0].extensions[0])
+        .unwrap();
     assert_eq!(plugin.id.name, "gcp-wasm-plugin");
     assert_eq!(version.name, "wasm-plugin-version-v1");
 }
@@ -134,7 +157,11 @@ GET https://store.example.com/serviceextensions on Gateway default/external-http
 
 #[test]
 fn an_explanation_says_why_not() {
-    let report = documented(&[APP, ROUTING, MISSING_PLUGIN, ROUTE], "internal-http", INTERNAL);
+    let report = documented(
+        &[APP, ROUTING, MISSING_PLUGIN, ROUTE],
+        "internal-http",
+        INTERNAL,
+    );
     let text = report.plan.gateways[0].explain(&request("nowhere.example.com", "/", &[]));
     for needle in [
         "chain chain1 does not match: request.path.contains(\"serviceextensions\")",

@@ -10,6 +10,7 @@
     reason = "a helper of a test fails the test"
 )]
 
+mod distort;
 mod generate;
 mod oracle;
 
