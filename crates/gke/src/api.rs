@@ -67,7 +67,7 @@ pub(crate) fn check(subject: &Subject<'_>, node: &mut Node, sink: &mut Sink) {
                     "",
                     messages::rules_not_checked(subject.profile),
                 )
-                .help("mend the errors above and check again: the CRD's own rules did not run"),
+                .help("mend the object's errors and check again: the CRD's own rules did not run"),
         );
     } else if !blocked {
         rules::run(subject, node, schema, span, sink);

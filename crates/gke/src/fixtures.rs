@@ -316,3 +316,13 @@ fn a_plugin_extension_without_events_is_refused_by_the_rule_that_reads_them() {
     );
     assert!(report.plan.gateways[0].traffic.is_none());
 }
+
+#[test]
+fn events_of_a_wrong_name_are_not_also_called_absent() {
+    let invalid = include_str!("../fixtures/rules/EventName.invalid.yaml");
+    let rules: Vec<_> = findings(invalid)
+        .iter()
+        .map(|finding| finding.rule)
+        .collect();
+    assert_eq!(rules, [Rule::RulesNotChecked, Rule::EventName]);
+}

@@ -134,7 +134,7 @@ impl Loader<'_> {
                         Rule::YamlSyntax,
                         format!("error converting YAML to JSON: yaml: {info}"),
                     )
-                    .at(index, Span::new(at, at + 1));
+                    .at(index, Span::new(at, (at + 1).min(file.text.len())));
                     let (line, _) = file.line_column(Span::new(at, at).start);
                     if file.line(line).is_some_and(|line| {
                         line.chars()

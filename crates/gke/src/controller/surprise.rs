@@ -100,7 +100,7 @@ impl Controller<'_> {
             if set.kind == ExtensionKind::Traffic
                 && self.profile == Profile::Gke133
                 && !plugin
-                && extension.events.as_ref().is_none_or(Vec::is_empty)
+                && !extension.places.lists_events
             {
                 let finding = self.finding(
                     Rule::TrafficEventsAbsent,

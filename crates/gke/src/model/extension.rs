@@ -187,6 +187,8 @@ pub struct Extension {
 /// Places of fields that findings point at.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Places {
+    /// Whether events are listed at all, known ones or not.
+    pub(crate) lists_events: bool,
     pub(crate) events: Option<Place>,
     pub(crate) metadata: Option<Place>,
     pub(crate) request_body: Option<Place>,
@@ -288,6 +290,7 @@ impl Extension {
             response_body: mode("responseBodySendMode"),
             observability: reader.flag("observabilityMode").unwrap_or(false),
             places: Places {
+                lists_events: reader.list("supportedEvents").next().is_some(),
                 events: place("supportedEvents"),
                 metadata: place("metadata"),
                 request_body: place("requestBodySendMode"),
