@@ -1,0 +1,90 @@
+//! GKE manifests of Gateways and Service Extensions: read, checked, resolved and explained.
+//!
+//! Text goes in; findings come out, each with file, line, path, rule and help, told apart by who
+//! would report them: the API server, the Gateway controller, or nobody until traffic flows.
+//!
+//! This crate opens no file, prints nothing and calls no cluster. It does not know the whole of
+//! Kubernetes: kinds that have no part in where a request goes pass through with a note.
+//!
+//! ```
+//! use gatewright_gke::{check, Input, Options, Rule};
+//!
+//! let manifest = "
+//! apiVersion: networking.gke.io/v1
+//! kind: GCPWasmPlugin
+//! metadata: {name: hello}
+//! spec:
+//!   versions: [{name: v1, image: us-docker.pkg.dev/p/r/hello:main, weight: 2000000}]
+//! ";
+//! let input = Input { name: "plugin.yaml", bytes: manifest.as_bytes() };
+//! let report = check(&[input], &Options::default());
+//! let finding = report.findings.iter().find(|f| f.rule == Rule::VersionWeight).unwrap();
+//! assert_eq!(finding.path, "spec.versions[0].weight");
+//! ```
+
+mod place;
+
+mod node;
+
+mod rule;
+
+mod finding;
+
+mod report;
+
+mod yaml;
+
+mod profile;
+
+mod schema;
+
+mod api;
+
+mod model;
+
+mod condition;
+
+mod status;
+
+mod controller;
+
+mod plan;
+
+mod check;
+
+mod annotations;
+
+mod describe;
+
+mod jsonpath;
+
+mod export;
+
+mod fix;
+
+pub mod render;
+
+pub use annotations::{Cloud, annotations};
+pub use check::{Object, Options, Report, check};
+pub use condition::{Compiled, Condition, Fault, Language, Matcher, Verdict};
+pub use describe::{DescribeOptions, describe};
+pub use export::{Export, ExportOptions, Resource, export, to_load_balancer};
+pub use finding::{Edit, Finding, Fix, Layer, ObjectId, Severity};
+pub use fix::{FixedFile, fix};
+pub use jsonpath::get;
+pub use model::{
+    Backend, BackendPolicy, BackendRef, BodySendMode, Chain, Event, Expression, Extension,
+    ExtensionKind, ExtensionSet, Filter, Gateway, GatewayClass, Listener, LogConfig, MatchKind,
+    Model, NamedMatch, ParentRef, PathKind, PathMatch, Plugin, PluginVersion, Route, RouteMatch,
+    RouteRule, SecretRef, Service, ServicePort, Spot, Target, Workload,
+};
+pub use node::{Entry, Node, Value};
+pub use place::{File, Place, Span};
+pub use plan::{Asked, Decision, ExtensionPlan, GatewayPlan, Plan, Request, RouteChoice};
+pub use profile::Profile;
+pub use report::{Input, Limits};
+pub use rule::Rule;
+pub use status::{Ancestor, ConditionType, Era, Status, StatusCondition, StatusEvent};
+
+#[cfg(test)]
+mod fixtures;
