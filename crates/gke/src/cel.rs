@@ -26,6 +26,7 @@ mod check;
 mod explain;
 mod finding;
 mod lexer;
+mod operators;
 mod pattern;
 mod re2;
 mod request;

@@ -271,7 +271,7 @@ impl Checker<'_> {
         let (text, sought) = (text?, sought?);
         let test = match (name, sought) {
             ("contains", Text::Literal(bytes)) => {
-                Test::ContainsLiteral(text, Finder::new(&bytes).into_owned())
+                Test::ContainsLiteral(text, Box::new(Finder::new(&bytes).into_owned()))
             }
             ("contains", sought) => Test::Contains(text, sought),
             ("startsWith", sought) => Test::StartsWith(text, sought),

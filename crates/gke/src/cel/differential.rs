@@ -204,9 +204,11 @@ impl Owned {
             .iter()
             .map(|name| (*name, *random.of(TEXTS)))
             .collect();
-        texts.extend(
-            optional.filter_map(|name| (random.below(2) == 0).then(|| (name, *random.of(TEXTS)))),
-        );
+        for name in optional {
+            if random.below(2) == 0 {
+                texts.insert(name, *random.of(TEXTS));
+            }
+        }
         let mut headers = Vec::new();
         for name in &HEADERS[..3] {
             for _ in 0..random.below(3) {

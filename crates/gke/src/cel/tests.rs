@@ -91,8 +91,10 @@ fn evaluates(text: &str, expected: Result<bool, EvalErrorKind>) {
     );
 }
 
-fn headers() -> Vec<(&'static str, &'static [u8])> {
-    vec![
+type Fields = [(&'static str, &'static [u8]); 6];
+
+fn headers() -> Fields {
+    [
         ("Accept", b"text/html"),
         ("x-count", b"42"),
         ("x-latin", b"caf\xe9"),
@@ -102,7 +104,7 @@ fn headers() -> Vec<(&'static str, &'static [u8])> {
     ]
 }
 
-fn request<'r>(headers: &'r Vec<(&'static str, &'static [u8])>) -> Request<'r> {
+fn request<'r>(headers: &'r Fields) -> Request<'r> {
     Request {
         method: b"POST",
         query: b"a=1&b=2",

@@ -115,7 +115,7 @@ pub(super) enum Test {
     Boolean(Order, Predicate, Predicate),
     Contains(Text, Text),
     /// `contains` of a literal, with the search prepared.
-    ContainsLiteral(Text, Finder<'static>),
+    ContainsLiteral(Text, Box<Finder<'static>>),
     StartsWith(Text, Text),
     EndsWith(Text, Text),
     Matches(Text, Regex),
@@ -198,7 +198,7 @@ fn absorb(parts: &[Predicate], request: &Request<'_>, decisive: bool) -> Outcome
 impl Test {
     pub(super) fn evaluate(&self, request: &Request<'_>) -> Outcome<bool> {
         let both = |a: &Text, b: &Text, test: fn(&[u8], &[u8]) -> bool| {
-            Ok(test(&*a.evaluate(request)?, &*b.evaluate(request)?))
+            Ok(test(&a.evaluate(request)?, &b.evaluate(request)?))
         };
         match self {
             // Without the order: equality of slices of unequal length costs nothing.
