@@ -768,6 +768,13 @@ fn every_rule_has_a_code_of_its_own() {
 }
 
 #[test]
+fn brackets_nest_as_deep_as_in_the_load_balancer() {
+    let nested = |depth| format!("{}1 == 1{}", "(".repeat(depth), ")".repeat(depth));
+    check(CRD, &nested(32), &[]);
+    check(CRD, &nested(33), &[(Rule::Depth, "(")]);
+}
+
+#[test]
 fn hostile_text_is_refused_without_harm() {
     let open = |sign: &str, count: usize| sign.repeat(count);
     let texts = [
