@@ -41,7 +41,13 @@ pub(super) fn compile(pattern: &str) -> Result<Regex, Refused> {
         message,
         help: None,
     };
-    RegexBuilder::new(&translate(pattern)?)
+    let translated = translate(pattern).map_err(|mut refused| {
+        // Bytes are to blame, letters are shown.
+        let Range { start, end } = refused.range;
+        refused.range = pattern.floor_char_boundary(start)..pattern.ceil_char_boundary(end);
+        refused
+    })?;
+    RegexBuilder::new(&translated)
         .unicode(false)
         .size_limit(SIZE_LIMIT)
         .dfa_size_limit(SIZE_LIMIT)

@@ -534,6 +534,7 @@ fn a_bad_regular_expression_is_pointed_into() {
         "request.path.matches(request.host)",
         &[(Rule::Regex, "request.host")],
     );
+    check(LB, "request.path.matches('[é-a]')", &[(Rule::Regex, "é-a")]);
     check(LB, "matches(request.path, 'a**')", &[(Rule::Regex, "*")]);
 }
 
