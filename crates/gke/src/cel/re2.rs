@@ -72,9 +72,11 @@ fn translate(pattern: &str) -> Result<String, Refused> {
         pattern: pattern.as_bytes(),
         at: 0,
         out: String::with_capacity(pattern.len() * 2),
+        flags: String::new(),
         groups: Vec::new(),
         names: Vec::new(),
         operand: Operand::None,
+        operand_at: 0,
         repeats: 1,
         operand_repeats: 1,
     };
@@ -101,10 +103,14 @@ enum Operand {
     None,
     Item,
     Repeated,
+    /// Repeated, with a group of flags after the repetition.
+    RepeatedApart,
 }
 
 struct Group {
     at: usize,
+    /// Where it begins in what is written.
+    written_at: usize,
     /// The largest product of repeats so far in what surrounds the group.
     outer_repeats: u32,
 }
@@ -113,9 +119,13 @@ struct Reader<'p> {
     pattern: &'p [u8],
     at: usize,
     out: String,
+    /// Flags read and not yet written: a repetition after them is of the operand before them.
+    flags: String,
     groups: Vec<Group>,
     names: Vec<&'p [u8]>,
     operand: Operand,
+    /// Where the last operand begins in what is written.
+    operand_at: usize,
     /// The largest product of nested repeats in this group so far, and in the last operand.
     repeats: u32,
     operand_repeats: u32,
@@ -126,8 +136,14 @@ impl<'p> Reader<'p> {
         &self.pattern[self.at..]
     }
 
+    fn write_flags(&mut self) {
+        self.out.push_str(&self.flags);
+        self.flags.clear();
+    }
+
     /// Writes an operand that begins where the reader stands and is `length` bytes long.
     fn operand(&mut self, length: usize, written: &str) {
+        self.operand_at = self.out.len();
         self.out.push_str(written);
         self.at += length;
         self.operand = Operand::Item;
@@ -141,6 +157,14 @@ impl<'p> Reader<'p> {
 
     fn item(&mut self) -> Result<(), Refused> {
         let byte = self.pattern[self.at];
+        let counts = if byte == b'{' {
+            counts(self.rest())
+        } else {
+            None
+        };
+        if counts.is_none() && !matches!(byte, b'*' | b'+' | b'?' | b'(') {
+            self.write_flags();
+        }
         match byte {
             b'\\' => self.escape(),
             b'[' => self.class(),
@@ -157,7 +181,7 @@ impl<'p> Reader<'p> {
                 Ok(())
             }
             b'*' | b'+' | b'?' => self.repeat(1, byte, None),
-            b'{' => match counts(self.rest()) {
+            b'{' => match counts {
                 Some((length, least, most)) => self.repeat(length, byte, Some((least, most))),
                 None => {
                     self.literal(1, byte);
@@ -181,6 +205,11 @@ impl<'p> Reader<'p> {
         let range = self.at..self.at + length + lazy;
         match self.operand {
             Operand::None => return refuse(range, "nothing to repeat"),
+            // With flags between the two, each has its own say.
+            Operand::RepeatedApart => {
+                self.out.insert_str(self.operand_at, "(?:");
+                self.out.push(')');
+            }
             Operand::Repeated => return refuse(range, "a repetition of a repetition"),
             Operand::Item => {}
         }
@@ -212,22 +241,35 @@ impl<'p> Reader<'p> {
 
     fn open(&mut self) -> Result<(), Refused> {
         let start = self.at;
+        let mut opening = "(".to_owned();
         if self.rest().starts_with(b"(?") {
             let named = [&b"(?P<"[..], b"(?<"]
                 .into_iter()
                 .find(|open| self.rest().starts_with(open) && !self.is_look_behind());
             match named {
                 Some(open) => self.name(open.len())?,
-                // A group of flags alone is no group.
-                None if !self.flags()? => return Ok(()),
-                None => {}
+                None => {
+                    let flags = self.flags()?;
+                    if flags.ends_with(')') {
+                        // A group of flags alone is no group, and no operand.
+                        self.flags.push_str(flags.trim_start_matches("(?)"));
+                        if self.operand == Operand::Repeated {
+                            self.operand = Operand::RepeatedApart;
+                        }
+                        return Ok(());
+                    }
+                    opening = flags;
+                }
             }
         } else {
-            self.out.push('(');
             self.at += 1;
         }
+        self.write_flags();
+        let written_at = self.out.len();
+        self.out.push_str(&opening);
         self.groups.push(Group {
             at: start,
+            written_at,
             outer_repeats: self.repeats,
         });
         self.repeats = 1;
@@ -259,13 +301,12 @@ impl<'p> Reader<'p> {
             return refuse(range, "two groups of one name");
         }
         self.names.push(name);
-        self.out.push('(');
         self.at = range.end + 1;
         Ok(())
     }
 
-    /// `(?flags)` or `(?flags:`; whether a group is open after it.
-    fn flags(&mut self) -> Result<bool, Refused> {
+    /// Reads `(?flags)` or `(?flags:`.
+    fn flags(&mut self) -> Result<String, Refused> {
         let start = self.at;
         let mut negated = false;
         let mut seen = false;
@@ -289,14 +330,13 @@ impl<'p> Reader<'p> {
             }
             at += 1;
         }
-        let group = self.pattern[at] == b':';
         self.at = at + 1;
-        if group || at > start + 2 {
-            // Flags and marks are ASCII.
-            let written = self.pattern[start..self.at].iter().copied().map(char::from);
-            self.out.extend(written);
-        }
-        Ok(group)
+        // Flags and marks are ASCII.
+        Ok(self.pattern[start..self.at]
+            .iter()
+            .copied()
+            .map(char::from)
+            .collect())
     }
 
     fn close(&mut self) -> Result<(), Refused> {
@@ -305,6 +345,7 @@ impl<'p> Reader<'p> {
         };
         let inner = self.repeats;
         self.operand(1, ")");
+        self.operand_at = group.written_at;
         self.operand_repeats = inner;
         self.repeats = group.outer_repeats.max(inner);
         Ok(())
@@ -415,14 +456,20 @@ mod tests {
         check("(?)a(?i:B)", b"ab", Ok(true));
         check("(?i)[[:lower:]]B", b"AB", Ok(true));
         check("# x", b"#x", Ok(false));
+        check("^a(?i)+B$", b"aab", Ok(true));
+        check("^(ab)+(?i)?B$", b"b", Ok(true));
+        check("^(ab)+(?)?b$", b"aab", Ok(false));
+        check("^a(?i)(?s){2}b.$", b"aaB\n", Ok(true));
     }
 
     #[test]
     fn what_re2_refuses_is_refused() {
         check("a**", b"", Err("a repetition of a repetition"));
         check("a*??", b"", Err("a repetition of a repetition"));
+        check("a*(?i)+*", b"", Err("a repetition of a repetition"));
         check("a{2}{3}", b"", Err("a repetition of a repetition"));
         check("*a", b"", Err("nothing to repeat"));
+        check("(?i)*", b"", Err("nothing to repeat"));
         check("(|*)", b"", Err("nothing to repeat"));
         check("(a", b"", Err("missing `)`"));
         check("a)", b"", Err("unexpected `)`"));
