@@ -42,7 +42,11 @@ mod api;
 
 mod model;
 
+pub mod cel;
+
 mod condition;
+
+mod language;
 
 mod status;
 
@@ -72,6 +76,7 @@ pub use export::{Export, ExportOptions, Resource, export, to_load_balancer};
 pub use finding::{Edit, Finding, Fix, Layer, ObjectId, Severity};
 pub use fix::{FixedFile, fix};
 pub use jsonpath::get;
+pub use language::CelLanguage;
 pub use model::{
     Backend, BackendPolicy, BackendRef, BodySendMode, Chain, Event, Expression, Extension,
     ExtensionKind, ExtensionSet, Filter, Gateway, GatewayClass, Listener, LogConfig, MatchKind,
