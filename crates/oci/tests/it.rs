@@ -1,0 +1,10 @@
+//! Images from outside: packed twice, damaged, hostile, and through real peers.
+
+#[path = "it/golden.rs"]
+mod golden;
+#[path = "it/hostile_layers.rs"]
+mod hostile_layers;
+#[path = "it/hostile_layouts.rs"]
+mod hostile_layouts;
+#[path = "it/support.rs"]
+mod support;
