@@ -34,14 +34,21 @@ pub mod layer;
 mod module;
 mod pack;
 
+mod inspect;
 pub mod layout;
+mod pattern;
+pub mod registry;
 
 pub use annotations::{ABI, AnnotationError, Annotations, BUILT_WITH};
 pub use digest::{Digest, DigestError};
 pub use finding::{Finding, Severity};
 pub use image::{Blob, Content, Image, ImageError, Limits, Variant};
+pub use inspect::{Inspection, Part, inspect};
 pub use module::{Module, ModuleError};
+pub use oci_spec::distribution::Reference;
 pub use pack::{PackError, Plugin, pack_config, pack_plugin};
+pub use pattern::{PatternError, gke_accepts};
+pub use registry::{Registry, RegistryError};
 
 /// Name of the only file of a plugin's image.
 pub const PLUGIN_FILE: &str = "plugin.wasm";

@@ -6,5 +6,9 @@ mod golden;
 mod hostile_layers;
 #[path = "it/hostile_layouts.rs"]
 mod hostile_layouts;
+#[path = "it/hostile_registry.rs"]
+mod hostile_registry;
+#[path = "it/scripted.rs"]
+mod scripted;
 #[path = "it/support.rs"]
 mod support;

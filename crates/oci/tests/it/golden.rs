@@ -69,7 +69,10 @@ fn the_manifest_and_configuration_read_as_written() {
         text(&image.manifest().bytes),
         r#"{"annotations":{"gatewright.abi":"0.2.1"},"config":{"digest":"sha256:5c34448a80bdbb66b3c16a087dc9cf4a7288351200035a2d07e2d604eb317cd6","mediaType":"application/vnd.oci.image.config.v1+json","size":256},"layers":[{"digest":"sha256:a828775b623ef11e2150ff602cd50cfebb148f74965f130d3a393e8dbecb237c","mediaType":"application/vnd.oci.image.layer.v1.tar+gzip","size":138}],"mediaType":"application/vnd.oci.image.manifest.v1+json","schemaVersion":2}"#
     );
-    assert_eq!(text(&image.blobs()[0].bytes), r#"{"architecture":"amd64","config":{"Labels":{"gatewright.abi":"0.2.1"}},"history":[{"created_by":"COPY plugin.wasm plugin.wasm"}],"os":"linux","rootfs":{"diff_ids":["sha256:2e99e390d9a7961916d39d1f1700e0defcada4a513565093c05c918b6d80d597"],"type":"layers"}}"#);
+    assert_eq!(
+        text(&image.blobs()[0].bytes),
+        r#"{"architecture":"amd64","config":{"Labels":{"gatewright.abi":"0.2.1"}},"history":[{"created_by":"COPY plugin.wasm plugin.wasm"}],"os":"linux","rootfs":{"diff_ids":["sha256:2e99e390d9a7961916d39d1f1700e0defcada4a513565093c05c918b6d80d597"],"type":"layers"}}"#
+    );
 }
 
 #[test]
