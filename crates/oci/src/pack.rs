@@ -216,6 +216,27 @@ pub(crate) fn assemble(
     )?)
 }
 
+/// An image whose blobs have annotations of their own, configuration first.
+pub(crate) fn assemble_noted(
+    blobs: Vec<Blob>,
+    notes: Vec<HashMap<String, String>>,
+) -> Result<Image, PackError> {
+    let mut descriptors = blobs.iter().zip(notes).map(|(blob, notes)| {
+        let mut descriptor = blob.descriptor();
+        descriptor.set_annotations((!notes.is_empty()).then_some(notes));
+        descriptor
+    });
+    let config = descriptors.next().ok_or(ImageError::NoLayer)?;
+    let manifest = ImageManifestBuilder::default()
+        .schema_version(2_u32)
+        .media_type(media::OCI_MANIFEST)
+        .config(config)
+        .layers(descriptors.collect::<Vec<_>>())
+        .build()
+        .map_err(spec("manifest"))?;
+    Ok(Image::build(manifest, blobs)?)
+}
+
 fn spec(what: &'static str) -> impl Fn(oci_spec::OciSpecError) -> ImageError {
     move |error| ImageError::Json {
         what,

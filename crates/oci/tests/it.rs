@@ -8,6 +8,8 @@ mod hostile_layers;
 mod hostile_layouts;
 #[path = "it/hostile_registry.rs"]
 mod hostile_registry;
+#[path = "it/peers.rs"]
+mod peers;
 #[path = "it/scripted.rs"]
 mod scripted;
 #[path = "it/support.rs"]
