@@ -39,6 +39,10 @@ pub mod layout;
 mod pattern;
 pub mod registry;
 
+pub mod manifest;
+pub mod sbom;
+pub mod sign;
+
 pub use annotations::{ABI, AnnotationError, Annotations, BUILT_WITH};
 pub use digest::{Digest, DigestError};
 pub use finding::{Finding, Severity};

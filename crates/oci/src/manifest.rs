@@ -38,7 +38,9 @@ pub enum ManifestError {
         source: PatternError,
     },
     /// A name that Kubernetes or GKE would refuse.
-    #[error("`{value}` is no {what}: use 1 to 63 of a-z, 0-9 and `-`, beginning with a letter and not ending in `-`")]
+    #[error(
+        "`{value}` is no {what}: use 1 to 63 of a-z, 0-9 and `-`, beginning with a letter and not ending in `-`"
+    )]
     Name {
         /// Which name.
         what: &'static str,
@@ -52,14 +54,21 @@ pub enum ManifestError {
         value: String,
     },
     /// No event, or one that plugins do not get.
-    #[error("`{value}` is not an event of plugins; they get RequestHeaders, RequestBody, ResponseHeaders and ResponseBody")]
+    #[error(
+        "`{value}` is not an event of plugins; they get RequestHeaders, RequestBody, ResponseHeaders and ResponseBody"
+    )]
     Event {
         /// The value.
         value: String,
     },
 }
 
-const EVENTS: [&str; 4] = ["RequestHeaders", "RequestBody", "ResponseHeaders", "ResponseBody"];
+const EVENTS: [&str; 4] = [
+    "RequestHeaders",
+    "RequestBody",
+    "ResponseHeaders",
+    "ResponseBody",
+];
 
 /// Writes a `GCPWasmPlugin` and the `GCPTrafficExtension` that uses it, as YAML.
 ///
@@ -80,22 +89,48 @@ pub fn manifest(deployment: &Deployment) -> Result<String, ManifestError> {
         name("namespace", namespace, 63)?;
     }
     let host = deployment.host.as_deref();
-    if let Some(value) = host.filter(|host| host.is_empty() || !host.bytes().all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.'))) {
-        return Err(ManifestError::Host { value: value.to_owned() });
+    if let Some(value) = host.filter(|host| {
+        host.is_empty()
+            || !host
+                .bytes()
+                .all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.'))
+    }) {
+        return Err(ManifestError::Host {
+            value: value.to_owned(),
+        });
     }
-    if let Some(value) = deployment.events.iter().find(|event| !EVENTS.contains(&event.as_str())) {
-        return Err(ManifestError::Event { value: value.clone() });
+    if let Some(value) = deployment
+        .events
+        .iter()
+        .find(|event| !EVENTS.contains(&event.as_str()))
+    {
+        return Err(ManifestError::Event {
+            value: value.clone(),
+        });
     }
     if deployment.events.is_empty() {
-        return Err(ManifestError::Event { value: String::new() });
+        return Err(ManifestError::Event {
+            value: String::new(),
+        });
     }
     let plugin = &deployment.name;
-    let namespace = deployment.namespace.iter().map(|value| format!("  namespace: {value}\n")).collect::<String>();
-    let config = config.iter().map(|value| format!("      pluginConfigURI: {value}\n")).collect::<String>();
+    let namespace = deployment
+        .namespace
+        .iter()
+        .map(|value| format!("  namespace: {value}\n"))
+        .collect::<String>();
+    let config = config
+        .iter()
+        .map(|value| format!("      pluginConfigURI: {value}\n"))
+        .collect::<String>();
     let matching = host.iter().map(|host| {
         format!("      matchCondition:\n        celExpressions:\n          - celMatcher: request.host == \"{host}\"\n")
     });
-    let events = deployment.events.iter().map(|event| format!("            - {event}\n")).collect::<String>();
+    let events = deployment
+        .events
+        .iter()
+        .map(|event| format!("            - {event}\n"))
+        .collect::<String>();
     Ok(format!(
         "apiVersion: networking.gke.io/v1
 kind: GCPWasmPlugin
@@ -144,8 +179,17 @@ fn name(what: &'static str, value: &str, max: usize) -> Result<(), ManifestError
     let fits = (1..=max).contains(&value.len())
         && value.starts_with(|c: char| c.is_ascii_lowercase())
         && !value.ends_with('-')
-        && value.bytes().all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'-'));
-    if fits { Ok(()) } else { Err(ManifestError::Name { what, value: value.to_owned() }) }
+        && value
+            .bytes()
+            .all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'-'));
+    if fits {
+        Ok(())
+    } else {
+        Err(ManifestError::Name {
+            what,
+            value: value.to_owned(),
+        })
+    }
 }
 
 #[cfg(test)]
@@ -159,7 +203,10 @@ mod tests {
             gateway: "external-http".into(),
             repository: "us-docker.pkg.dev/my-project/plugins/local-reply".into(),
             digest: Digest::of(b"image"),
-            config: Some(("us-docker.pkg.dev/my-project/plugins/local-reply-config".into(), Digest::of(b"config"))),
+            config: Some((
+                "us-docker.pkg.dev/my-project/plugins/local-reply-config".into(),
+                Digest::of(b"config"),
+            )),
             version: "v1".into(),
             host: Some("store.example.com".into()),
             events: vec!["RequestHeaders".into(), "ResponseHeaders".into()],
@@ -171,8 +218,14 @@ mod tests {
         let text = manifest(&deployment()).expect("writes");
         for line in [
             "kind: GCPWasmPlugin\nmetadata:\n  name: local-reply\nspec:\n",
-            &format!("      image: us-docker.pkg.dev/my-project/plugins/local-reply@{}\n", Digest::of(b"image")),
-            &format!("      pluginConfigURI: us-docker.pkg.dev/my-project/plugins/local-reply-config@{}\n", Digest::of(b"config")),
+            &format!(
+                "      image: us-docker.pkg.dev/my-project/plugins/local-reply@{}\n",
+                Digest::of(b"image")
+            ),
+            &format!(
+                "      pluginConfigURI: us-docker.pkg.dev/my-project/plugins/local-reply-config@{}\n",
+                Digest::of(b"config")
+            ),
             "          - celMatcher: request.host == \"store.example.com\"\n",
             "            - RequestHeaders\n            - ResponseHeaders\n          backendRef:\n",
         ] {
@@ -187,11 +240,32 @@ mod tests {
             change(&mut deployment);
             manifest(&deployment).expect_err("refused")
         };
-        assert!(matches!(check(|d| d.repository = "localhost:5000/x".into()), ManifestError::Reference { .. }));
-        assert!(matches!(check(|d| d.name = "Local".into()), ManifestError::Name { what: "plugin name", .. }));
-        assert!(matches!(check(|d| d.name = "x".repeat(54)), ManifestError::Name { .. }));
-        assert!(matches!(check(|d| d.host = Some("a\"||true".into())), ManifestError::Host { .. }));
-        assert!(matches!(check(|d| d.events = vec!["RequestTrailers".into()]), ManifestError::Event { .. }));
-        assert!(matches!(check(|d| d.events.clear()), ManifestError::Event { .. }));
+        assert!(matches!(
+            check(|d| d.repository = "localhost:5000/x".into()),
+            ManifestError::Reference { .. }
+        ));
+        assert!(matches!(
+            check(|d| d.name = "Local".into()),
+            ManifestError::Name {
+                what: "plugin name",
+                ..
+            }
+        ));
+        assert!(matches!(
+            check(|d| d.name = "x".repeat(54)),
+            ManifestError::Name { .. }
+        ));
+        assert!(matches!(
+            check(|d| d.host = Some("a\"||true".into())),
+            ManifestError::Host { .. }
+        ));
+        assert!(matches!(
+            check(|d| d.events = vec!["RequestTrailers".into()]),
+            ManifestError::Event { .. }
+        ));
+        assert!(matches!(
+            check(|d| d.events.clear()),
+            ManifestError::Event { .. }
+        ));
     }
 }

@@ -59,7 +59,11 @@ struct Package {
 impl Package {
     fn purl(&self) -> String {
         // `+` of a version's build part has a meaning of its own in an address.
-        format!("pkg:cargo/{}@{}", self.name, self.version.replace('+', "%2B"))
+        format!(
+            "pkg:cargo/{}@{}",
+            self.name,
+            self.version.replace('+', "%2B")
+        )
     }
 
     /// Whether a line of `dependencies` names this package: `name`, `name version` or
@@ -68,7 +72,9 @@ impl Package {
         let mut words = line.splitn(3, ' ');
         words.next() == Some(&self.name)
             && words.next().is_none_or(|version| version == self.version)
-            && words.next().is_none_or(|source| self.source.as_deref() == Some(source.trim_matches(['(', ')'])))
+            && words.next().is_none_or(|source| {
+                self.source.as_deref() == Some(source.trim_matches(['(', ')']))
+            })
     }
 }
 
@@ -81,18 +87,30 @@ impl Package {
 ///
 /// [`SbomError`] when the lock file is none or does not have the package.
 pub fn cyclonedx(lock: &str, package: &str) -> Result<Vec<u8>, SbomError> {
-    let lock: Lock = toml::from_str(lock).map_err(|error| SbomError::Lock { reason: error.message().to_owned() })?;
+    let lock: Lock = toml::from_str(lock).map_err(|error| SbomError::Lock {
+        reason: error.message().to_owned(),
+    })?;
     // A package without a source is a member of the workspace, which the plugin is.
-    let root = lock.package.iter().position(|found| found.name == package && found.source.is_none());
-    let root = root.ok_or_else(|| SbomError::NoPackage { name: package.to_owned() })?;
+    let root = lock
+        .package
+        .iter()
+        .position(|found| found.name == package && found.source.is_none());
+    let root = root.ok_or_else(|| SbomError::NoPackage {
+        name: package.to_owned(),
+    })?;
     let mut edges: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
     let mut open = vec![root];
     while let Some(at) = open.pop() {
-        let Some(found) = lock.package.get(at).filter(|_| !edges.contains_key(&at)) else { continue };
+        let Some(found) = lock.package.get(at).filter(|_| !edges.contains_key(&at)) else {
+            continue;
+        };
         let mut reached = Vec::new();
         for line in &found.dependencies {
             let target = lock.package.iter().position(|other| other.is_meant(line));
-            reached.push(target.ok_or_else(|| SbomError::Dangling { package: found.name.clone(), dependency: line.clone() })?);
+            reached.push(target.ok_or_else(|| SbomError::Dangling {
+                package: found.name.clone(),
+                dependency: line.clone(),
+            })?);
         }
         open.extend(&reached);
         edges.insert(at, reached);
@@ -101,7 +119,9 @@ pub fn cyclonedx(lock: &str, package: &str) -> Result<Vec<u8>, SbomError> {
     let mut dependencies = Vec::new();
     let mut main = Value::Null;
     for (at, reached) in &edges {
-        let Some(found) = lock.package.get(*at) else { continue };
+        let Some(found) = lock.package.get(*at) else {
+            continue;
+        };
         let purl = found.purl();
         let mut component = json!({
             "type": if *at == root { "application" } else { "library" },
@@ -110,8 +130,16 @@ pub fn cyclonedx(lock: &str, package: &str) -> Result<Vec<u8>, SbomError> {
         if let Some(checksum) = &found.checksum {
             component["hashes"] = json!([{ "alg": "SHA-256", "content": checksum }]);
         }
-        if *at == root { main = component } else { components.push(component) }
-        let reached: Vec<_> = reached.iter().filter_map(|at| lock.package.get(*at)).map(Package::purl).collect();
+        if *at == root {
+            main = component
+        } else {
+            components.push(component)
+        }
+        let reached: Vec<_> = reached
+            .iter()
+            .filter_map(|at| lock.package.get(*at))
+            .map(Package::purl)
+            .collect();
         dependencies.push(json!({ "ref": purl, "dependsOn": reached }));
     }
     let document = json!({
@@ -119,7 +147,9 @@ pub fn cyclonedx(lock: &str, package: &str) -> Result<Vec<u8>, SbomError> {
         "metadata": { "component": main },
         "components": components, "dependencies": dependencies,
     });
-    canonical::to_vec(&document).map_err(|error| SbomError::Write { reason: error.to_string() })
+    canonical::to_vec(&document).map_err(|error| SbomError::Write {
+        reason: error.to_string(),
+    })
 }
 
 /// The artifact that attaches a bill of materials to an image.
@@ -129,8 +159,14 @@ pub fn cyclonedx(lock: &str, package: &str) -> Result<Vec<u8>, SbomError> {
 /// [`PackError`] when its manifest cannot be written.
 pub fn attach(sbom: Vec<u8>, subject: &Image) -> Result<Image, PackError> {
     // A bill that is no JSON would be found out only by its reader.
-    serde_json::from_slice::<serde::de::IgnoredAny>(&sbom).map_err(image::json("bill of materials"))?;
-    pack::attachment(media::CYCLONEDX, Blob::new(media::CYCLONEDX, sbom), subject.manifest().descriptor(), HashMap::new())
+    serde_json::from_slice::<serde::de::IgnoredAny>(&sbom)
+        .map_err(image::json("bill of materials"))?;
+    pack::attachment(
+        media::CYCLONEDX,
+        Blob::new(media::CYCLONEDX, sbom),
+        subject.manifest().descriptor(),
+        HashMap::new(),
+    )
 }
 
 #[cfg(test)]
@@ -161,19 +197,43 @@ dependencies = ["log"]
 
     #[test]
     fn only_what_the_plugin_reaches_is_listed() {
-        let sbom: Value = serde_json::from_slice(&cyclonedx(LOCK, "plugin").expect("reads")).expect("JSON");
-        assert_eq!(sbom["metadata"]["component"]["purl"], "pkg:cargo/plugin@0.1.0");
-        let purls: Vec<_> = sbom["components"].as_array().expect("a list").iter().map(|c| c["purl"].clone()).collect();
+        let sbom: Value =
+            serde_json::from_slice(&cyclonedx(LOCK, "plugin").expect("reads")).expect("JSON");
+        assert_eq!(
+            sbom["metadata"]["component"]["purl"],
+            "pkg:cargo/plugin@0.1.0"
+        );
+        let purls: Vec<_> = sbom["components"]
+            .as_array()
+            .expect("a list")
+            .iter()
+            .map(|c| c["purl"].clone())
+            .collect();
         assert_eq!(purls, ["pkg:cargo/log@0.4.1%2Ba", "pkg:cargo/dup@2.0.0"]);
         assert_eq!(sbom["components"][0]["hashes"][0]["content"], "abcd");
-        assert_eq!(sbom["dependencies"][0]["dependsOn"], json!(["pkg:cargo/log@0.4.1%2Ba", "pkg:cargo/dup@2.0.0"]));
+        assert_eq!(
+            sbom["dependencies"][0]["dependsOn"],
+            json!(["pkg:cargo/log@0.4.1%2Ba", "pkg:cargo/dup@2.0.0"])
+        );
     }
 
     #[test]
     fn a_lock_file_without_the_package_or_with_a_hole_is_refused() {
-        assert_eq!(cyclonedx(LOCK, "log"), Err(SbomError::NoPackage { name: "log".into() }));
-        assert!(matches!(cyclonedx("package = 3", "x"), Err(SbomError::Lock { .. })));
+        assert_eq!(
+            cyclonedx(LOCK, "log"),
+            Err(SbomError::NoPackage { name: "log".into() })
+        );
+        assert!(matches!(
+            cyclonedx("package = 3", "x"),
+            Err(SbomError::Lock { .. })
+        ));
         let hole = LOCK.replace("\"dup 2.0.0\"", "\"gone\"");
-        assert_eq!(cyclonedx(&hole, "plugin"), Err(SbomError::Dangling { package: "plugin".into(), dependency: "gone".into() }));
+        assert_eq!(
+            cyclonedx(&hole, "plugin"),
+            Err(SbomError::Dangling {
+                package: "plugin".into(),
+                dependency: "gone".into()
+            })
+        );
     }
 }

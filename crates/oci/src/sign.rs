@@ -78,7 +78,12 @@ pub fn signature_tag(digest: Digest) -> String {
 /// # Errors
 ///
 /// [`SignError`] when `existing` is no signature image.
-pub fn sign(digest: Digest, reference: &Reference, key: &PrivateKey, existing: Option<&Image>) -> Result<Image, SignError> {
+pub fn sign(
+    digest: Digest,
+    reference: &Reference,
+    key: &PrivateKey,
+    existing: Option<&Image>,
+) -> Result<Image, SignError> {
     let payload = json!({
         "critical": {
             "identity": { "docker-reference": name(reference) },
@@ -90,14 +95,19 @@ pub fn sign(digest: Digest, reference: &Reference, key: &PrivateKey, existing: O
     let payload = canonical::to_vec(&payload).map_err(image::json("signature payload"))?;
     let signature = STANDARD.encode(key.sign(&payload));
     let mut layers: Vec<(Blob, String)> = match existing {
-        Some(existing) => signatures(existing).map(|(blob, signature)| (blob.clone(), signature.to_owned())).collect(),
+        Some(existing) => signatures(existing)
+            .map(|(blob, signature)| (blob.clone(), signature.to_owned()))
+            .collect(),
         None => Vec::new(),
     };
     let ours = (Blob::new(media::SIMPLE_SIGNING, payload), signature);
     if !layers.contains(&ours) {
         layers.push(ours);
     }
-    let diff_ids: Vec<_> = layers.iter().map(|(blob, _)| blob.digest().to_string()).collect();
+    let diff_ids: Vec<_> = layers
+        .iter()
+        .map(|(blob, _)| blob.digest().to_string())
+        .collect();
     let config = json!({
         "architecture": "", "os": "", "config": {},
         "rootfs": { "type": "layers", "diff_ids": diff_ids },
@@ -119,7 +129,12 @@ pub fn sign(digest: Digest, reference: &Reference, key: &PrivateKey, existing: O
 /// # Errors
 ///
 /// [`SignError::Bad`] with what is wrong with each signature.
-pub fn verify(digest: Digest, reference: &Reference, key: &PublicKey, found: &Image) -> Result<(), SignError> {
+pub fn verify(
+    digest: Digest,
+    reference: &Reference,
+    key: &PublicKey,
+    found: &Image,
+) -> Result<(), SignError> {
     let mut reasons = Vec::new();
     for (payload, signature) in signatures(found).take(MAX_SIGNATURES) {
         match check(digest, reference, key, payload, signature) {
@@ -130,13 +145,22 @@ pub fn verify(digest: Digest, reference: &Reference, key: &PublicKey, found: &Im
     Err(SignError::Bad { digest, reasons })
 }
 
-fn check(digest: Digest, reference: &Reference, key: &PublicKey, payload: &Blob, signature: &str) -> Result<(), String> {
-    let signature = STANDARD.decode(signature).map_err(|_| "the signature is not base64".to_owned())?;
+fn check(
+    digest: Digest,
+    reference: &Reference,
+    key: &PublicKey,
+    payload: &Blob,
+    signature: &str,
+) -> Result<(), String> {
+    let signature = STANDARD
+        .decode(signature)
+        .map_err(|_| "the signature is not base64".to_owned())?;
     // The bytes first: nothing of an unsigned payload is believed.
     if !key.verifies(&payload.bytes, &signature) {
         return Err("the signature is not by this key, or the payload was changed".to_owned());
     }
-    let value: Value = serde_json::from_slice(&payload.bytes).map_err(|_| "the payload is not JSON".to_owned())?;
+    let value: Value =
+        serde_json::from_slice(&payload.bytes).map_err(|_| "the payload is not JSON".to_owned())?;
     let critical = &value["critical"];
     if critical["type"] != "cosign container image signature" {
         return Err("the payload is of another type".to_owned());
@@ -144,19 +168,29 @@ fn check(digest: Digest, reference: &Reference, key: &PublicKey, payload: &Blob,
     if critical["image"]["docker-manifest-digest"] != digest.to_string() {
         return Err("the payload is for another digest".to_owned());
     }
-    let signed = critical["identity"]["docker-reference"].as_str().unwrap_or_default();
+    let signed = critical["identity"]["docker-reference"]
+        .as_str()
+        .unwrap_or_default();
     if signed != name(reference) {
-        return Err(format!("the payload is for the name `{}`, not `{}`", crate::inspect::clean(signed), name(reference)));
+        return Err(format!(
+            "the payload is for the name `{}`, not `{}`",
+            crate::inspect::clean(signed),
+            name(reference)
+        ));
     }
     Ok(())
 }
 
 /// The payloads of a signature image with their signatures.
 fn signatures(image: &Image) -> impl Iterator<Item = (&Blob, &str)> {
-    image.layers().iter().zip(image.parsed().layers()).filter_map(|(blob, descriptor)| {
-        let signature = descriptor.annotations().as_ref()?.get(SIGNATURE)?;
-        (blob.media_type == media::SIMPLE_SIGNING).then_some((blob, signature.as_str()))
-    })
+    image
+        .layers()
+        .iter()
+        .zip(image.parsed().layers())
+        .filter_map(|(blob, descriptor)| {
+            let signature = descriptor.annotations().as_ref()?.get(SIGNATURE)?;
+            (blob.media_type == media::SIMPLE_SIGNING).then_some((blob, signature.as_str()))
+        })
 }
 
 /// A reference's name as it is signed: registry and repository, without tag and digest.
@@ -170,7 +204,12 @@ impl Registry {
     /// # Errors
     ///
     /// [`SignError`] when the registry refuses.
-    pub async fn sign(&self, digest: Digest, reference: &Reference, key: &PrivateKey) -> Result<(), SignError> {
+    pub async fn sign(
+        &self,
+        digest: Digest,
+        reference: &Reference,
+        key: &PrivateKey,
+    ) -> Result<(), SignError> {
         let place = beside(reference, digest);
         let existing = match self.pull(&place).await {
             Ok(image) => Some(image),
@@ -187,11 +226,19 @@ impl Registry {
     /// # Errors
     ///
     /// [`SignError::Unsigned`] or [`SignError::Bad`] when it is not.
-    pub async fn verify(&self, digest: Digest, reference: &Reference, key: &PublicKey) -> Result<(), SignError> {
+    pub async fn verify(
+        &self,
+        digest: Digest,
+        reference: &Reference,
+        key: &PublicKey,
+    ) -> Result<(), SignError> {
         let found = match self.pull(&beside(reference, digest)).await {
             Ok(image) => image,
             Err(RegistryError::NotFound { .. }) => {
-                return Err(SignError::Unsigned { digest, tag: signature_tag(digest) });
+                return Err(SignError::Unsigned {
+                    digest,
+                    tag: signature_tag(digest),
+                });
             }
             Err(error) => return Err(error.into()),
         };
@@ -200,5 +247,9 @@ impl Registry {
 }
 
 fn beside(reference: &Reference, digest: Digest) -> Reference {
-    Reference::with_tag(reference.registry().to_owned(), reference.repository().to_owned(), signature_tag(digest))
+    Reference::with_tag(
+        reference.registry().to_owned(),
+        reference.repository().to_owned(),
+        signature_tag(digest),
+    )
 }

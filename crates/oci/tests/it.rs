@@ -12,5 +12,7 @@ mod hostile_registry;
 mod peers;
 #[path = "it/scripted.rs"]
 mod scripted;
+#[path = "it/signing.rs"]
+mod signing;
 #[path = "it/support.rs"]
 mod support;

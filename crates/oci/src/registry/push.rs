@@ -140,11 +140,9 @@ impl Registry {
             let both = format!("{scope} repository:{from}:pull");
             match self.start(blob, Some(from), &what, &both).await {
                 Ok(Start::Mounted) => return Ok(false),
-                Ok(Start::At(url)) => {
-                    // The neighbour does not have it, and the registry began an upload.
-                    at = Some(url);
-                    break;
-                }
+                // This neighbour does not have it, and the registry began an upload, which is
+                // kept in case no other has it either.
+                Ok(Start::At(url)) => at = Some(url),
                 // No such neighbour, or none that we may read: that is no reason to fail.
                 Err(
                     RegistryError::Denied { .. }

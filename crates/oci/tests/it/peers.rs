@@ -257,7 +257,7 @@ async fn a_certificate_nobody_vouches_for_is_refused() {
 }
 
 #[tokio::test]
-async fn a_login_in_dockers_file_and_one_of_a_helper_are_found() {
+async fn a_login_in_dockers_file_is_found_and_without_one_it_is_asked_for() {
     let Some(registry) = Real::start(Setup {
         basic: true,
         ..Setup::default()
@@ -416,4 +416,57 @@ async fn a_docker_schema_image_and_an_index_made_by_others_are_read() {
         read.content(&Limits::default()).expect("reads").bytes,
         wasm()
     );
+}
+
+#[test]
+fn buildah_makes_the_same_file_system_of_the_containerfile() {
+    let Some(buildah) = peer("buildah") else {
+        return;
+    };
+    let folder = tempfile::tempdir().expect("a folder");
+    let at = |name: &str| folder.path().join(name).display().to_string();
+    std::fs::write(at("plugin.wasm"), wasm()).expect("writes");
+    let containerfile = concat!(env!("CARGO_MANIFEST_DIR"), "/../../oci/Containerfile");
+    let built = Command::new(buildah)
+        .args([
+            "--root",
+            &at("root"),
+            "--runroot",
+            &at("run"),
+            "--storage-driver",
+            "vfs",
+            "bud",
+        ])
+        .args([
+            "--isolation",
+            "chroot",
+            "--platform",
+            "linux/amd64",
+            "--file",
+            containerfile,
+        ])
+        .args([
+            "--tag",
+            &format!("oci:{}:v1", at("built")),
+            folder.path().to_str().expect("UTF-8"),
+        ])
+        .env("HOME", folder.path())
+        .env("TMPDIR", folder.path())
+        .output()
+        .expect("runs");
+    if !built.status.success()
+        && ["namespace", "newuidmap", "Operation not permitted"]
+            .iter()
+            .any(|word| text(&built).contains(word))
+    {
+        let _ = writeln!(
+            std::io::stderr(),
+            "skipped: buildah may not make namespaces here"
+        );
+        return;
+    }
+    assert!(built.status.success(), "{}", text(&built));
+    let theirs = layout::read(&folder.path().join("built"), &Limits::default()).expect("reads");
+    let content = |image: &Image| image.content(&Limits::default()).expect("one file");
+    assert_eq!(content(&theirs), content(&image()));
 }
