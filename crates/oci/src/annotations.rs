@@ -2,8 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use serde::Deserialize;
+
 /// Annotations to write. What is not given is not written: there is no default time.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct Annotations {
     /// `org.opencontainers.image.title`
     pub title: Option<String>,
@@ -28,6 +31,12 @@ pub struct Annotations {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum AnnotationError {
+    /// A file of another form.
+    #[error("the annotations cannot be read: {reason}")]
+    Form {
+        /// The parser's words, with line and column.
+        reason: String,
+    },
     /// A time of another form.
     #[error("`{value}` is not a time as RFC 3339 has it, such as `2026-01-31T12:00:00Z`")]
     Created {
@@ -56,6 +65,17 @@ pub const BUILT_WITH: &str = "gatewright.built-with";
 pub const ABI: &str = "gatewright.abi";
 
 impl Annotations {
+    /// Reads annotations from TOML with the fields of this type, such as `oci/image.toml`.
+    ///
+    /// # Errors
+    ///
+    /// [`AnnotationError::Form`] for what is no TOML, or a field there is none of.
+    pub fn from_toml(text: &str) -> Result<Self, AnnotationError> {
+        toml::from_str(text).map_err(|error| AnnotationError::Form {
+            reason: error.to_string(),
+        })
+    }
+
     /// The annotations by key.
     ///
     /// # Errors
@@ -141,6 +161,15 @@ pub(crate) fn is_rfc3339(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_annotations_common_to_our_images_can_be_read() {
+        let common = include_str!("../../../oci/image.toml");
+        let read = Annotations::from_toml(common).expect("reads");
+        assert_eq!(read.licenses.as_deref(), Some("Apache-2.0"));
+        let misspelt = Annotations::from_toml("license = \"MIT\"").expect_err("no such field");
+        assert!(misspelt.to_string().contains("license"), "{misspelt}");
+    }
 
     #[test]
     fn only_what_is_given_is_written() {

@@ -6,6 +6,7 @@
 mod challenge;
 mod credentials;
 mod error;
+mod login;
 mod progress;
 mod pull;
 mod push;

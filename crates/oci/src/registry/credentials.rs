@@ -235,19 +235,32 @@ fn keys(host: &str, server: &str, repository: &str) -> Vec<String> {
 /// Asks `docker-credential-NAME get`, which prints JSON.
 async fn ask(helper: &str, server: &str) -> Result<Option<Credentials>, CredentialError> {
     let program = format!("docker-credential-{helper}");
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    if !helper.chars().all(plain) {
+        let reason = "its name is not a program's".to_owned();
+        return Err(CredentialError::Helper {
+            program,
+            registry: server.to_owned(),
+            reason,
+        });
+    }
+    let mut command = Command::new(&program);
+    command.arg("get");
+    answer(command, &program, server).await
+}
+
+/// Runs a helper: the server on its standard input, JSON on its standard output.
+async fn answer(
+    mut command: Command,
+    program: &str,
+    server: &str,
+) -> Result<Option<Credentials>, CredentialError> {
     let failed = |reason: String| CredentialError::Helper {
-        program: program.clone(),
+        program: program.to_owned(),
         registry: server.to_owned(),
         reason,
     };
-    if !helper
-        .chars()
-        .all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'))
-    {
-        return Err(failed("its name is not a program's".to_owned()));
-    }
-    let mut child = Command::new(&program)
-        .arg("get")
+    let mut child = command
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
@@ -360,6 +373,39 @@ mod tests {
                 find(file, "r.example", "x"),
                 Err(CredentialError::Helper { .. })
             ));
+        }
+    }
+
+    #[test]
+    fn a_helper_is_told_the_server_and_its_answers_are_told_apart() {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .expect("a runtime");
+        let check = |script: &str| {
+            let mut command = Command::new("sh");
+            command.args(["-c", script]);
+            runtime.block_on(answer(command, "docker-credential-x", "r.example"))
+        };
+        let echo = r#"read server; printf '{"Username":"%s","Secret":"s3"}' "$server""#;
+        assert_eq!(check(echo).expect("answers"), basic("r.example", "s3"));
+        let token = check(r#"echo '{"Username":"<token>","Secret":"t"}'"#).expect("answers");
+        assert_eq!(token, Some(Credentials::IdentityToken(Secret::new("t"))));
+        assert_eq!(
+            check("echo credentials not found in native keychain; exit 1").expect("none"),
+            None
+        );
+        for bad in [
+            "exit 3",
+            "echo s3cret",
+            r#"echo '{"Secret":"s3cret"}'"#,
+            "echo s3cret; exit 1",
+        ] {
+            let error = check(bad).expect_err("refused").to_string();
+            assert!(
+                error.contains("docker-credential-x") && !error.contains("s3cret"),
+                "{error}"
+            );
         }
     }
 

@@ -5,21 +5,18 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::{Bytes, BytesMut};
-use reqwest::header::{
-    AUTHORIZATION, HeaderMap, HeaderValue, LOCATION, RETRY_AFTER, WWW_AUTHENTICATE,
-};
+use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue, LOCATION, RETRY_AFTER};
 use reqwest::{Method, Response, StatusCode};
 use serde_json::Value;
 use url::Url;
 
-use super::challenge::{self, Challenge};
 use super::{Credentials, Registry, RegistryError, Secret};
 use crate::inspect::clean;
 
 /// Redirects that are followed in a row.
 const MAX_REDIRECTS: usize = 5;
 /// Bytes of an error's or token's answer that are read.
-const MAX_ANSWER: u64 = 64 << 10;
+pub(super) const MAX_ANSWER: u64 = 64 << 10;
 
 /// A body that can be made again for a second try.
 pub(super) type MakeBody<'a> = &'a (dyn Fn() -> reqwest::Body + Sync);
@@ -120,150 +117,12 @@ impl Registry {
         known.get(scope).cloned()
     }
 
-    fn remember(&self, scope: &str, header: String) {
+    pub(super) fn remember(&self, scope: &str, header: String) {
         let mut known = self
             .authorizations
             .lock()
             .unwrap_or_else(std::sync::PoisonError::into_inner);
         known.insert(scope.to_owned(), Secret::new(header));
-    }
-
-    /// Answers a challenge by finding out which `Authorization` header to send.
-    async fn log_in(&self, response: &Response, call: &Call<'_>) -> Result<(), RegistryError> {
-        let headers = response.headers().get_all(WWW_AUTHENTICATE);
-        let parsed = challenge::parse(headers.iter().filter_map(|value| value.to_str().ok()))
-            .map_err(|reason| RegistryError::Challenge {
-                host: self.host.clone(),
-                reason: clean(&reason),
-            })?;
-        match parsed {
-            Challenge::Basic => match &self.credentials {
-                Some(Credentials::Basic { user, password }) => {
-                    self.remember(call.scope, basic(user, password));
-                    Ok(())
-                }
-                _ => Err(RegistryError::Unauthorized {
-                    host: self.host.clone(),
-                    what: call.what.to_owned(),
-                    tried: false,
-                }),
-            },
-            Challenge::Bearer {
-                realm,
-                service,
-                scope,
-            } => {
-                let token = self
-                    .token(&realm, service.as_deref(), scope.as_deref(), call)
-                    .await?;
-                self.remember(call.scope, format!("Bearer {token}"));
-                Ok(())
-            }
-        }
-    }
-
-    async fn token(
-        &self,
-        realm: &str,
-        service: Option<&str>,
-        asked: Option<&str>,
-        call: &Call<'_>,
-    ) -> Result<String, RegistryError> {
-        let host = || self.host.clone();
-        let bad = |reason: String| RegistryError::Token {
-            host: host(),
-            reason,
-        };
-        let mut url = Url::parse(realm).map_err(|_| bad("the realm is no address".to_owned()))?;
-        let plain_is_fine = self.base.scheme() == "http" && super::is_loopback(&authority(&url));
-        if url.scheme() != "https" && !(url.scheme() == "http" && plain_is_fine) {
-            return Err(RegistryError::PlainRealm {
-                host: host(),
-                realm: authority(&url),
-            });
-        }
-        // Without credentials too: the token asked for would be shown to the registry alone,
-        // but a stranger's address is no place to be sent to.
-        if !challenge::trusted(&self.host, &url, &self.options.token_hosts) {
-            return Err(RegistryError::ForeignRealm {
-                host: host(),
-                realm: authority(&url),
-            });
-        }
-        let scope = asked
-            .filter(|_| call.scope.is_empty())
-            .unwrap_or(call.scope);
-        let mut pairs: Vec<(&str, &str)> = Vec::new();
-        pairs.extend(service.map(|service| ("service", service)));
-        let request = if let Some(Credentials::IdentityToken(token)) = &self.credentials {
-            pairs.extend([
-                ("scope", scope),
-                ("grant_type", "refresh_token"),
-                ("client_id", "gatewright"),
-                ("refresh_token", token.reveal()),
-            ]);
-            let form = url::form_urlencoded::Serializer::new(String::new())
-                .extend_pairs(pairs)
-                .finish();
-            self.http
-                .post(url.clone())
-                .header(
-                    reqwest::header::CONTENT_TYPE,
-                    "application/x-www-form-urlencoded",
-                )
-                .body(form)
-        } else {
-            // Each scope is a parameter of its own.
-            pairs.extend(
-                scope
-                    .split(' ')
-                    .filter(|scope| !scope.is_empty())
-                    .map(|scope| ("scope", scope)),
-            );
-            url.query_pairs_mut().extend_pairs(pairs);
-            let request = self.http.get(url.clone());
-            match &self.credentials {
-                Some(Credentials::Basic { user, password }) => {
-                    request.header(AUTHORIZATION, header(&Secret::new(basic(user, password)))?)
-                }
-                _ => request,
-            }
-        };
-        let what = "getting a token";
-        let response = request
-            .send()
-            .await
-            .map_err(|error| self.failed(&url, what, &error))?;
-        match response.status() {
-            status if status.is_success() => {}
-            StatusCode::UNAUTHORIZED => {
-                let tried = self.credentials.is_some();
-                return Err(RegistryError::Unauthorized {
-                    host: authority(&url),
-                    what: what.to_owned(),
-                    tried,
-                });
-            }
-            _ => return Err(self.refused(&url, response, what).await),
-        }
-        let body = self
-            .read(
-                response,
-                "the token's answer",
-                None,
-                MAX_ANSWER,
-                &mut |_| {},
-            )
-            .await?;
-        // The answer holds a secret: what is wrong with it is told, not what is in it.
-        let answer: Value =
-            serde_json::from_slice(&body).map_err(|_| bad("the answer is not JSON".to_owned()))?;
-        ["token", "access_token"]
-            .iter()
-            .find_map(|key| answer[*key].as_str())
-            .filter(|token| !token.is_empty())
-            .map(str::to_owned)
-            .ok_or_else(|| bad("the answer has neither `token` nor `access_token`".to_owned()))
     }
 
     /// Reads an answer's body: exactly `expected` bytes if that is known, at most `limit`.
@@ -317,7 +176,7 @@ impl Registry {
         }
     }
 
-    fn failed(&self, url: &Url, what: &str, error: &reqwest::Error) -> RegistryError {
+    pub(super) fn failed(&self, url: &Url, what: &str, error: &reqwest::Error) -> RegistryError {
         let (host, what) = (authority(url), what.to_owned());
         if error.is_timeout() {
             let after = if error.is_connect() {
@@ -341,7 +200,7 @@ impl Registry {
         }
     }
 
-    async fn refused(&self, url: &Url, response: Response, what: &str) -> RegistryError {
+    pub(super) async fn refused(&self, url: &Url, response: Response, what: &str) -> RegistryError {
         let status = response.status();
         let (host, what) = (authority(url), what.to_owned());
         let seconds = response
@@ -433,14 +292,7 @@ impl Registry {
     }
 }
 
-fn basic(user: &str, password: &Secret) -> String {
-    format!(
-        "Basic {}",
-        STANDARD.encode(format!("{user}:{}", password.reveal()))
-    )
-}
-
-fn header(value: &Secret) -> Result<HeaderValue, RegistryError> {
+pub(super) fn header(value: &Secret) -> Result<HeaderValue, RegistryError> {
     let mut header = HeaderValue::from_str(value.reveal()).map_err(|_| RegistryError::Client {
         reason: "the credentials or token hold characters that no header takes".to_owned(),
     })?;
