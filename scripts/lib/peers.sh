@@ -9,6 +9,8 @@ peers=(
   envoy:
   registry:
   skopeo:skopeo
+  buildah:buildah
+  openssl:openssl
   wrk:wrk
   wasm-validate:wabt
 )
