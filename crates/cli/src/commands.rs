@@ -1,8 +1,12 @@
 //! One file a command, and what they share.
 
 pub(crate) mod build;
+pub(crate) mod describe;
+pub(crate) mod explain;
+pub(crate) mod export;
 pub(crate) mod test;
 pub(crate) mod trace;
+pub(crate) mod validate;
 
 use std::path::PathBuf;
 

@@ -3,15 +3,16 @@
 mod cargo;
 mod commands;
 mod exit;
+mod manifests;
 mod subjects;
 
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use commands::{build, test, trace};
+use commands::{build, describe, explain, export, test, trace, validate};
 
-/// Builds, tests and traces plugins for Google Cloud's load balancers on your own machine.
+/// Plugins and manifests for Google Cloud's load balancers, on your own machine.
 #[derive(Parser)]
 #[command(name = "gatewright", version, max_term_width = 100)]
 #[command(
@@ -27,6 +28,11 @@ enum Command {
     Build(build::Arguments),
     Test(test::Arguments),
     Trace(trace::Arguments),
+    Validate(validate::Arguments),
+    Describe(describe::Describe),
+    Get(describe::Get),
+    Explain(explain::Arguments),
+    Export(export::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -35,6 +41,11 @@ fn main() -> ExitCode {
         Command::Build(arguments) => build::run(&arguments),
         Command::Test(arguments) => test::run_cases(&arguments),
         Command::Trace(arguments) => trace::run(&arguments),
+        Command::Validate(arguments) => validate::run(&arguments),
+        Command::Describe(arguments) => describe::describe(&arguments),
+        Command::Get(arguments) => describe::get(&arguments),
+        Command::Explain(arguments) => explain::run(&arguments),
+        Command::Export(arguments) => export::run(&arguments),
     };
     match outcome {
         Ok(outcome) => outcome.into(),

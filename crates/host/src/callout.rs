@@ -121,7 +121,7 @@ impl Tokens {
     /// Calls have odd numbers and streams even ones, as in Envoy.
     pub(crate) fn grpc(&mut self, stream: bool) -> u32 {
         let mut token = self.last_grpc.wrapping_add(1).max(1);
-        if (token % 2 == 0) != stream {
+        if token.is_multiple_of(2) != stream {
             token = token.wrapping_add(1).max(if stream { 2 } else { 1 });
         }
         self.last_grpc = token;

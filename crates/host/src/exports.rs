@@ -64,6 +64,13 @@ pub(crate) enum OnHeaders {
     Long(TypedFunc<(u32, u32, u32), u32>),
 }
 
+/// Context, size of the chunk, end of stream.
+type OnBody = TypedFunc<(u32, u32, u32), u32>;
+/// Context, token, number of headers, size of the body, number of trailers.
+type OnResponse = TypedFunc<(u32, u32, u32, u32, u32), ()>;
+/// Context, token or function, size or status.
+type OnGrpc = TypedFunc<(u32, u32, u32), ()>;
+
 /// The callbacks of one VM. A guest exports what it cares for.
 #[derive(Default)]
 pub(crate) struct Exports {
@@ -72,14 +79,14 @@ pub(crate) struct Exports {
     pub(crate) on_configure: Option<TypedFunc<(u32, u32), u32>>,
     /// Of the request, of the response.
     pub(crate) on_headers: [Option<OnHeaders>; 2],
-    pub(crate) on_body: [Option<TypedFunc<(u32, u32, u32), u32>>; 2],
+    pub(crate) on_body: [Option<OnBody>; 2],
     pub(crate) on_trailers: [Option<TypedFunc<(u32, u32), u32>>; 2],
     pub(crate) on_tick: Option<TypedFunc<u32, ()>>,
     pub(crate) on_queue_ready: Option<TypedFunc<(u32, u32), ()>>,
-    pub(crate) on_http_call_response: Option<TypedFunc<(u32, u32, u32, u32, u32), ()>>,
+    pub(crate) on_http_call_response: Option<OnResponse>,
     /// Initial metadata, message, trailing metadata, close: context, token, size or status.
-    pub(crate) on_grpc: [Option<TypedFunc<(u32, u32, u32), ()>>; 4],
-    pub(crate) on_foreign_function: Option<TypedFunc<(u32, u32, u32), ()>>,
+    pub(crate) on_grpc: [Option<OnGrpc>; 4],
+    pub(crate) on_foreign_function: Option<OnGrpc>,
     pub(crate) on_done: Option<TypedFunc<u32, u32>>,
     pub(crate) on_log: Option<TypedFunc<u32, ()>>,
     pub(crate) on_delete: Option<TypedFunc<u32, ()>>,

@@ -132,9 +132,7 @@ impl ModuleInfo {
             size: wasm.len(),
             ..Self::default()
         };
-        if let Err(error) = info.walk(wasm) {
-            return Err(error);
-        }
+        info.walk(wasm)?;
         let invalid = |error: wasmparser::BinaryReaderError| LoadError::Invalid {
             reason: error.message().to_owned(),
             offset: error.offset(),
