@@ -22,51 +22,30 @@
 //! assert_eq!(finding.path, "spec.versions[0].weight");
 //! ```
 
-mod place;
-
-mod node;
-
-mod rule;
-
-mod finding;
-
-mod report;
-
-mod yaml;
-
-mod profile;
-
-mod schema;
-
-mod api;
-
-mod model;
-
-pub mod cel;
-
-mod condition;
-
-mod language;
-
-mod status;
-
-mod controller;
-
-mod plan;
-
-mod check;
-
+// Reading order: yaml, schema, api, model, controller, plan; then what presents them.
 mod annotations;
-
+mod api;
+pub mod cel;
+mod check;
+mod condition;
+mod controller;
 mod describe;
-
-mod jsonpath;
-
 mod export;
-
+mod finding;
 mod fix;
-
+mod jsonpath;
+mod language;
+mod model;
+mod node;
+mod place;
+mod plan;
+mod profile;
 pub mod render;
+mod report;
+mod rule;
+mod schema;
+mod status;
+mod yaml;
 
 pub use annotations::{Cloud, annotations};
 pub use check::{Object, Options, Report, check};
