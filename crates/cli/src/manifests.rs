@@ -25,10 +25,12 @@ pub(crate) struct Manifests {
 }
 
 fn profile(text: &str) -> Result<Profile, String> {
-    Profile::ALL
-        .into_iter()
-        .find(|profile| profile.name() == text)
-        .ok_or_else(|| format!("there are {}", Profile::ALL.map(|p| p.name()).join(" and ")))
+    Profile::from_name(text).ok_or_else(|| {
+        format!(
+            "there are {}",
+            Profile::ALL.map(|p| p.as_str()).join(" and ")
+        )
+    })
 }
 
 fn pair(text: &str) -> Result<(String, String), String> {
