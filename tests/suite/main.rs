@@ -1,5 +1,7 @@
 //! Tests that cross crates: one binary of many modules.
 
 mod faults;
+mod holding;
 mod plugins;
+mod suites;
 mod tidy;
