@@ -4,10 +4,15 @@
 //! Timings on shared machines drift, so whatever is compared is measured in turn in one run, and
 //! what is printed is the median of the rounds.
 
+mod gke;
 mod measure;
 mod vertical;
 
 use std::process::ExitCode;
+
+/// The allocator of the program that is measured.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// Every group, whether it has figures already or not.
 const GROUPS: &[&str] = &[
@@ -47,6 +52,7 @@ fn main() -> ExitCode {
     for group in std::env::args().skip(1) {
         match group.as_str() {
             "vertical" => vertical::measure(),
+            "gke" => gke::measure(),
             group if GROUPS.contains(&group) => eprintln!("no figures in group `{group}` yet"),
             other => {
                 eprintln!(

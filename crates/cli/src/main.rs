@@ -12,6 +12,9 @@ use clap::{Parser, Subcommand};
 
 use commands::{build, describe, explain, export, test, trace, validate};
 
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Plugins and manifests for Google Cloud's load balancers, on your own machine.
 #[derive(Parser)]
 #[command(name = "gatewright", version, max_term_width = 100)]
