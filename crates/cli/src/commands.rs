@@ -1,8 +1,14 @@
 //! One file a command, and what they share.
 
 pub(crate) mod build;
+pub(crate) mod inspect;
+pub(crate) mod manifest;
+pub(crate) mod pack;
+pub(crate) mod pull;
+pub(crate) mod push;
 pub(crate) mod test;
 pub(crate) mod trace;
+pub(crate) mod verify;
 
 use std::path::PathBuf;
 

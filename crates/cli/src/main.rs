@@ -3,13 +3,15 @@
 mod cargo;
 mod commands;
 mod exit;
+mod images;
+mod progress;
 mod subjects;
 
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use commands::{build, test, trace};
+use commands::{build, inspect, manifest, pack, pull, push, test, trace, verify};
 
 /// Builds, tests and traces plugins for Google Cloud's load balancers on your own machine.
 #[derive(Parser)]
@@ -27,6 +29,12 @@ enum Command {
     Build(build::Arguments),
     Test(test::Arguments),
     Trace(trace::Arguments),
+    Pack(pack::Arguments),
+    Inspect(inspect::Arguments),
+    Push(push::Arguments),
+    Pull(pull::Arguments),
+    Verify(verify::Arguments),
+    Manifest(manifest::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -35,6 +43,12 @@ fn main() -> ExitCode {
         Command::Build(arguments) => build::run(&arguments),
         Command::Test(arguments) => test::run_cases(&arguments),
         Command::Trace(arguments) => trace::run(&arguments),
+        Command::Pack(arguments) => pack::run(&arguments),
+        Command::Inspect(arguments) => inspect::run(&arguments),
+        Command::Push(arguments) => push::run(&arguments),
+        Command::Pull(arguments) => pull::run(&arguments),
+        Command::Verify(arguments) => verify::run(&arguments),
+        Command::Manifest(arguments) => manifest::run(&arguments),
     };
     match outcome {
         Ok(outcome) => outcome.into(),

@@ -30,7 +30,7 @@ pub struct ModuleError {
 impl From<wasmparser::BinaryReaderError> for ModuleError {
     fn from(error: wasmparser::BinaryReaderError) -> Self {
         Self {
-            offset: error.offset(),
+            offset: error.offset() as u64,
             reason: error.message().to_owned(),
         }
     }
