@@ -28,7 +28,7 @@ fn packing_twice_as_folder_and_as_tar_gives_one_digest() {
     one.run("inspect p").expect(0, digest(&first));
     other
         .run("inspect p.tar")
-        .expect(0, "p.wasm".trim_start_matches("p."));
+        .expect(0, "plugin.wasm");
     let renamed = one.run("pack p.wasm --title q -o p").expect(0, "ok");
     assert_ne!(digest(&first), digest(&renamed));
 }
@@ -217,7 +217,6 @@ fn a_manifest_for_a_digest_is_printed_without_a_registry() {
     }
 }
 
-/// The plugins of this workspace, from two folders: what is packed does not tell where.
 #[test]
 fn a_workspace_that_lacks_the_plugin_lists_those_it_has() {
     let place = Place::new();
