@@ -1,6 +1,6 @@
 //! `gatewright push`: an image to a registry, signed if asked.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use gatewright_oci::sign::PrivateKey;
 use gatewright_oci::{Image, Reference, Registry, sbom};
@@ -53,7 +53,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
     let reference = images::reference(&arguments.reference)?;
     let image = images::read_layout(&arguments.path)?;
     images::expect_usable(&image, &arguments.path.display().to_string())?;
-    let key = arguments.sign_key.as_ref().map(private_key).transpose()?;
+    let key = arguments.sign_key.as_deref().map(private_key).transpose()?;
     let bill = bill(arguments, &image)?;
     let bar = Bar::new();
     let pushed = images::block_on(async {
@@ -98,9 +98,8 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
     Ok(Outcome::Fine)
 }
 
-fn private_key(path: &PathBuf) -> anyhow::Result<PrivateKey> {
-    use std::os::unix::ffi::OsStringExt as _;
-    let password = std::env::var_os("COSIGN_PASSWORD").map(std::ffi::OsString::into_vec);
+fn private_key(path: &Path) -> anyhow::Result<PrivateKey> {
+    let password = std::env::var_os("COSIGN_PASSWORD").map(std::ffi::OsString::into_encoded_bytes);
     PrivateKey::from_pem(&images::read_text(path)?, password.as_deref()).map_err(|error| {
         let error = images::sign_error(error);
         error.context(format!("`{}`", path.display()))

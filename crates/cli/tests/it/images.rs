@@ -26,9 +26,7 @@ fn packing_twice_as_folder_and_as_tar_gives_one_digest() {
     assert_eq!(digest(&first), digest(&second));
     assert!(one.at("p/oci-layout").is_file() && other.at("p.tar").is_file());
     one.run("inspect p").expect(0, digest(&first));
-    other
-        .run("inspect p.tar")
-        .expect(0, "plugin.wasm");
+    other.run("inspect p.tar").expect(0, "plugin.wasm");
     let renamed = one.run("pack p.wasm --title q -o p").expect(0, "ok");
     assert_ne!(digest(&first), digest(&renamed));
 }
@@ -224,4 +222,32 @@ fn a_workspace_that_lacks_the_plugin_lists_those_it_has() {
     place
         .run_in(here, "pack nobody")
         .expect(2, "no plugin `nobody` here; there are: ");
+}
+
+#[test]
+fn every_plugin_of_the_workspace_is_built_and_packed() {
+    let place = Place::new();
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let images = place.at("images");
+    let pack = format!("pack --all -o {}", images.display());
+    let (first, second) = (place.run_in(here, &pack), place.run_in(here, &pack));
+    first.expect(0, "local-reply");
+    assert_eq!(first.out, second.out);
+    let plugins = std::fs::read_dir(here.join("../../plugins")).expect("plugins");
+    let names: Vec<_> = plugins
+        .map(|plugin| {
+            plugin
+                .expect("a plugin")
+                .file_name()
+                .into_string()
+                .expect("text")
+        })
+        .collect();
+    assert_eq!(first.out.lines().count(), names.len(), "{}", first.out);
+    for name in names {
+        let title = format!("org.opencontainers.image.title={name}\n");
+        place
+            .run(&format!("inspect images/{name}"))
+            .expect(0, &title);
+    }
 }

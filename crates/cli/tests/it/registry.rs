@@ -3,6 +3,7 @@
 use crate::support::{Place, Registry, plugin};
 
 const KEY: &str = include_str!("../../../oci/tests/it/data/key.pem");
+const LOCKED: &str = include_str!("../../../oci/tests/it/data/encrypted.pem");
 const PUBLIC: &str = include_str!("../../../oci/tests/it/data/key.pub");
 
 fn packed() -> Place {
@@ -114,6 +115,10 @@ fn a_signature_is_verified_and_its_absence_is_told() {
     place
         .run(&format!("verify {pinned} --key key.pub --plain-http"))
         .expect(0, "is signed by this key");
+    place.file("locked.pem", LOCKED);
+    place
+        .run(&format!("push p {tag} --plain-http --sign-key locked.pem"))
+        .expect(2, "set COSIGN_PASSWORD");
     // A public key cannot sign, and what it should have signed is not pushed.
     place
         .run(&format!(
@@ -172,9 +177,7 @@ fn a_login_is_asked_for_and_found_where_docker_keeps_it() {
             registry.address
         ),
     );
-    place
-        .run(&push)
-        .expect(0, "0 blobs already there");
+    place.run(&push).expect(0, "0 blobs already there");
     place.file(
         "config.json",
         format!(
