@@ -20,6 +20,8 @@ pub(crate) struct Source {
     pub(crate) name: String,
     /// Its folder.
     pub(crate) folder: PathBuf,
+    /// What it says of itself.
+    pub(crate) description: Option<String>,
 }
 
 /// The workspace around the current folder.
@@ -27,6 +29,8 @@ pub(crate) struct Source {
 pub(crate) struct Workspace {
     /// Its root.
     pub(crate) root: PathBuf,
+    /// Where cargo builds.
+    pub(crate) target: PathBuf,
     /// Its plugins, by name.
     pub(crate) plugins: Vec<Source>,
 }
@@ -49,11 +53,13 @@ impl Workspace {
                     .parent()
                     .map(|folder| folder.as_std_path().to_path_buf())
                     .unwrap_or_default(),
+                description: package.description.clone(),
             })
             .collect();
         plugins.sort_by(|a, b| a.name.cmp(&b.name));
         Ok(Self {
             root: metadata.workspace_root.into_std_path_buf(),
+            target: metadata.target_directory.into_std_path_buf(),
             plugins,
         })
     }
@@ -61,6 +67,17 @@ impl Workspace {
     /// The plugin of this name.
     pub(crate) fn plugin(&self, name: &str) -> Option<&Source> {
         self.plugins.iter().find(|plugin| plugin.name == name)
+    }
+
+    /// The plugin of this name, or a sentence that lists those there are.
+    pub(crate) fn require(&self, name: &str) -> Result<&Source, Usage> {
+        self.plugin(name).ok_or_else(|| {
+            let known: Vec<_> = self.plugins.iter().map(|p| p.name.as_str()).collect();
+            Usage(format!(
+                "no plugin `{name}` here; there are: {}",
+                known.join(", ")
+            ))
+        })
     }
 
     /// The plugin in whose folder a file lies.

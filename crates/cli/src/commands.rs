@@ -4,9 +4,15 @@ pub(crate) mod build;
 pub(crate) mod describe;
 pub(crate) mod explain;
 pub(crate) mod export;
+pub(crate) mod inspect;
+pub(crate) mod manifest;
+pub(crate) mod pack;
+pub(crate) mod pull;
+pub(crate) mod push;
 pub(crate) mod test;
 pub(crate) mod trace;
 pub(crate) mod validate;
+pub(crate) mod verify;
 
 use std::path::PathBuf;
 

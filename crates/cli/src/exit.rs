@@ -43,10 +43,24 @@ impl fmt::Display for Usage {
 
 impl std::error::Error for Usage {}
 
+/// Marks an error as the outcome of a check: what was looked at is not fit for use.
+#[derive(Debug)]
+pub(crate) struct Refused(pub(crate) String);
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Refused {}
+
 /// The exit code of an error that a command did not handle.
 pub(crate) fn code(error: &anyhow::Error) -> u8 {
     if error.chain().any(|cause| cause.is::<Usage>()) {
         USAGE
+    } else if error.chain().any(|cause| cause.is::<Refused>()) {
+        FAILED
     } else {
         ENVIRONMENT
     }

@@ -3,14 +3,19 @@
 mod cargo;
 mod commands;
 mod exit;
+mod images;
 mod manifests;
+mod progress;
 mod subjects;
 
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use commands::{build, describe, explain, export, test, trace, validate};
+use commands::{
+    build, describe, explain, export, inspect, manifest, pack, pull, push, test, trace, validate,
+    verify,
+};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -36,6 +41,12 @@ enum Command {
     Get(describe::Get),
     Explain(explain::Arguments),
     Export(export::Arguments),
+    Pack(pack::Arguments),
+    Inspect(inspect::Arguments),
+    Push(push::Arguments),
+    Pull(pull::Arguments),
+    Verify(verify::Arguments),
+    Manifest(manifest::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -49,6 +60,12 @@ fn main() -> ExitCode {
         Command::Get(arguments) => describe::get(&arguments),
         Command::Explain(arguments) => explain::run(&arguments),
         Command::Export(arguments) => export::run(&arguments),
+        Command::Pack(arguments) => pack::run(&arguments),
+        Command::Inspect(arguments) => inspect::run(&arguments),
+        Command::Push(arguments) => push::run(&arguments),
+        Command::Pull(arguments) => pull::run(&arguments),
+        Command::Verify(arguments) => verify::run(&arguments),
+        Command::Manifest(arguments) => manifest::run(&arguments),
     };
     match outcome {
         Ok(outcome) => outcome.into(),

@@ -5,7 +5,7 @@ use gatewright_host::{Limits, ModuleInfo};
 
 use super::{DIM, GREEN, RED, RESET};
 use crate::cargo::{self, Workspace};
-use crate::exit::{Outcome, Usage};
+use crate::exit::Outcome;
 
 /// Build plugins for production and check their size.
 ///
@@ -25,13 +25,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
     let workspace = Workspace::find()?;
     let mut chosen = Vec::new();
     for name in &arguments.plugins {
-        chosen.push(workspace.plugin(name).ok_or_else(|| {
-            let known: Vec<_> = workspace.plugins.iter().map(|p| p.name.as_str()).collect();
-            Usage(format!(
-                "no plugin `{name}` here; there are: {}",
-                known.join(", ")
-            ))
-        })?);
+        chosen.push(workspace.require(name)?);
     }
     if chosen.is_empty() {
         chosen.extend(&workspace.plugins);

@@ -1,0 +1,5 @@
+//! The program as its users run it: command lines, exit codes, what is printed, what is written.
+
+mod images;
+mod registry;
+mod support;
