@@ -1,11 +1,22 @@
 //! The chunk of a body that the running phase holds.
 //!
 //! Production ignores a plugin that asks to wait, so a body is never gathered by the host: each
-//! callback sees one chunk and what it leaves there goes on. The last chunk may be empty.
+//! callback sees one chunk and what it leaves there goes on. The last chunk may be empty. So the
+//! ways to change a body are to stream it ([`Body::transform`]) and to hold it in the plugin
+//! ([`Body::gather`]); [`Headers::prepare_body_change`] mends the headers before, since they have
+//! left when the body comes.
+//!
+//! [`Headers::prepare_body_change`]: crate::Headers::prepare_body_change
+
+mod gather;
+mod transform;
 
 use crate::side::{Request, Response, Side};
 use crate::{HostError, hostcall};
 use core::marker::PhantomData;
+
+pub use gather::{Gather, Gathered};
+pub use transform::Transform;
 
 /// A chunk of the body of one side of an exchange.
 ///
@@ -104,3 +115,6 @@ impl<S: Side> Body<'_, S> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -15,7 +15,8 @@ pub struct HostError {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Problem {
     Status(u32),
-    Malformed,
+    /// What the bytes should have been.
+    Malformed(&'static str),
 }
 
 impl HostError {
@@ -26,10 +27,11 @@ impl HostError {
         }
     }
 
-    pub(crate) const fn malformed(call: &'static str) -> Self {
+    /// For a host that answered OK with bytes that are no such thing.
+    pub(crate) const fn malformed(call: &'static str, thing: &'static str) -> Self {
         Self {
             call,
-            problem: Problem::Malformed,
+            problem: Problem::Malformed(thing),
         }
     }
 
@@ -43,7 +45,7 @@ impl HostError {
     pub const fn code(&self) -> Option<u32> {
         match self.problem {
             Problem::Status(code) => Some(code),
-            Problem::Malformed => None,
+            Problem::Malformed(_) => None,
         }
     }
 
@@ -56,8 +58,8 @@ impl HostError {
 impl core::fmt::Display for HostError {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         match self.problem {
-            Problem::Malformed => {
-                write!(f, "`{}` answered bytes that are no header map", self.call)
+            Problem::Malformed(thing) => {
+                write!(f, "`{}` answered bytes that are no {thing}", self.call)
             }
             Problem::Status(code) => {
                 let name = Status::from_u32(code).map_or("not in the ABI", Status::name);

@@ -6,6 +6,7 @@
 
 mod diff;
 mod list;
+mod typed;
 mod value;
 
 use crate::side::{Request, Response, Side};
@@ -15,6 +16,7 @@ use diff::{Before, Change};
 use gatewright_abi::{Hostcall, MapType, pairs};
 
 pub use list::{HeaderIter, HeaderList};
+pub use typed::Coding;
 pub use value::HeaderValue;
 
 /// From this many changes on, one hostcall that writes the whole map is cheaper.
@@ -158,45 +160,9 @@ impl<S: Side> Headers<'_, S> {
     }
 }
 
-impl Headers<'_, Request> {
-    /// The `:method`.
-    ///
-    /// # Errors
-    /// As [`Headers::get`].
-    pub fn method(&self) -> Result<Option<HeaderValue>, HostError> {
-        self.get(":method")
-    }
-
-    /// The `:path`, query included.
-    ///
-    /// # Errors
-    /// As [`Headers::get`].
-    pub fn path(&self) -> Result<Option<HeaderValue>, HostError> {
-        self.get(":path")
-    }
-
-    /// The `:authority`: the host, with a port where the client sent one.
-    ///
-    /// # Errors
-    /// As [`Headers::get`].
-    pub fn authority(&self) -> Result<Option<HeaderValue>, HostError> {
-        self.get(":authority")
-    }
-}
-
-impl Headers<'_, Response> {
-    /// The `:status`, if it is a number.
-    ///
-    /// # Errors
-    /// As [`Headers::get`].
-    pub fn status(&self) -> Result<Option<u16>, HostError> {
-        Ok(self.get(":status")?.and_then(|value| parse_status(&value)))
-    }
-}
-
 fn read(map: MapType) -> Result<HeaderList, HostError> {
     HeaderList::from_wire(hostcall::pairs(map)?)
-        .map_err(|_| HostError::malformed(Hostcall::GetHeaderMapPairs.name()))
+        .map_err(|_| HostError::malformed(Hostcall::GetHeaderMapPairs.name(), "header map"))
 }
 
 fn write(map: MapType, before: &Before, list: &HeaderList) -> Result<(), HostError> {

@@ -111,3 +111,20 @@ pub(crate) fn send_local_response(
 pub(crate) fn random(buffer: &mut [u8]) -> Result<(), HostError> {
     done("random_get", sys::random(buffer))
 }
+
+/// The bytes of a property; none if there is no such property.
+pub(crate) fn property(path: &[u8]) -> Result<Option<Vec<u8>>, HostError> {
+    let mut value = Vec::new();
+    match sys::get_property(path, &mut value) {
+        OK => Ok(Some(value)),
+        NOT_FOUND => Ok(None),
+        status => Err(HostError::status(Hostcall::GetProperty.name(), status)),
+    }
+}
+
+/// Nanoseconds since the Unix epoch.
+pub(crate) fn current_time() -> Result<u64, HostError> {
+    let mut nanoseconds = 0;
+    let status = sys::get_current_time(&mut nanoseconds);
+    done(Hostcall::GetCurrentTimeNanoseconds.name(), status).map(|()| nanoseconds)
+}

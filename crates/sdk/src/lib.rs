@@ -78,8 +78,11 @@
 
 #![deny(clippy::indexing_slicing, clippy::expect_used)]
 
+pub mod attributes;
 mod body;
+mod clock;
 mod config;
+mod cookies;
 #[cfg(target_os = "wasi")]
 mod dispatch;
 mod driver;
@@ -94,18 +97,24 @@ mod side;
 mod sys;
 #[cfg(not(target_os = "wasi"))]
 pub mod testing;
+mod uri;
 
-pub use body::{Body, RequestBody, ResponseBody};
+pub use body::{Body, Gather, Gathered, RequestBody, ResponseBody, Transform};
+pub use clock::unix_time;
 pub use config::{ConfigError, Configuration, NoConfig, RawConfig};
+pub use cookies::{Cookies, SameSite, SetCookie};
 pub use driver::Finished;
 pub use error::HostError;
 pub use gatewright_abi::{LogLevel, Status};
-pub use headers::{HeaderIter, HeaderList, HeaderValue, Headers, RequestHeaders, ResponseHeaders};
+pub use headers::{
+    Coding, HeaderIter, HeaderList, HeaderValue, Headers, RequestHeaders, ResponseHeaders,
+};
 pub use log;
 pub use plugin::{Plugin, Stream};
-pub use random::random_u64;
+pub use random::{random_bytes, random_u64};
 pub use reply::{Flow, LocalReply};
 pub use side::{Request, Response, Side};
+pub use uri::{Authority, PathAndQuery};
 
 /// Makes a type the plugin of this crate, which must be a `cdylib`. Once a crate.
 ///

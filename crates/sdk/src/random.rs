@@ -7,7 +7,25 @@ use crate::{HostError, hostcall};
 /// # Errors
 /// What the host answered, if it was not OK.
 pub fn random_u64() -> Result<u64, HostError> {
-    let mut bytes = [0; 8];
+    random_bytes().map(u64::from_le_bytes)
+}
+
+/// Random bytes, fit for secrets: production's come from the system. One hostcall.
+///
+/// ```
+/// use gatewright::{HostError, random_bytes};
+///
+/// /// 128 bits in hexadecimal, as request ids are.
+/// fn request_id() -> Result<String, HostError> {
+///     random_bytes::<16>().map(|bytes| bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+/// }
+/// # assert_eq!(request_id().map(|id| id.len()), Ok(32));
+/// ```
+///
+/// # Errors
+/// What the host answered, if it was not OK.
+pub fn random_bytes<const N: usize>() -> Result<[u8; N], HostError> {
+    let mut bytes = [0; N];
     hostcall::random(&mut bytes)?;
-    Ok(u64::from_le_bytes(bytes))
+    Ok(bytes)
 }

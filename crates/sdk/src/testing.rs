@@ -125,6 +125,23 @@ pub fn seed(seed: u64) {
     memory::with(|host| host.random = seed);
 }
 
+/// Sets what the clock of this thread's host shows, since the Unix epoch.
+pub fn set_clock(time: core::time::Duration) {
+    let nanoseconds = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
+    memory::with(|host| host.time = nanoseconds);
+}
+
+/// Sets an attribute of this thread's host, by its path with dots, to the bytes that a host sends:
+/// text as it is, numbers as eight bytes with the lowest first.
+pub fn set_attribute(path: &str, value: impl AsRef<[u8]>) {
+    let path = path.replace('.', "\0").into_bytes();
+    let value = value.as_ref().to_vec();
+    memory::with(|host| {
+        host.properties.retain(|(known, _)| *known != path);
+        host.properties.push((path, value));
+    });
+}
+
 /// What a phase did, as the host saw it.
 #[derive(Clone, Debug)]
 #[non_exhaustive]

@@ -11,15 +11,16 @@
 
 use gatewright::testing::{TestPlugin, answer, every_status};
 use gatewright::{
-    ConfigError, Finished, Flow, HostError, LocalReply, NoConfig, Plugin, RequestBody,
-    RequestHeaders, ResponseBody, ResponseHeaders, Stream, random_u64,
+    ConfigError, Finished, Flow, Gather, HostError, LocalReply, NoConfig, Plugin, RequestBody,
+    RequestHeaders, ResponseBody, ResponseHeaders, SetCookie, Stream, Transform, attributes,
+    random_u64, unix_time,
 };
 use std::rc::Rc;
 
 #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
-const CALLS: [&str; 11] = [
+const CALLS: [&str; 13] = [
     "proxy_log",
     "proxy_get_buffer_bytes",
     "proxy_set_buffer_bytes",
@@ -30,6 +31,8 @@ const CALLS: [&str; 11] = [
     "proxy_replace_header_map_value",
     "proxy_remove_header_map_value",
     "proxy_send_local_response",
+    "proxy_get_property",
+    "proxy_get_current_time_nanoseconds",
     "random_get",
 ];
 
@@ -62,6 +65,14 @@ impl Stream for Everything {
             headers.edit(|list| list.append("c", "3")),
             headers.edit(|list| list.extend((0..9).map(|n| (format!("n{n}"), "x")))),
             random_u64().map(|_| ()),
+            unix_time().map(|_| ()),
+            headers.cookies().map(|_| ()),
+            headers.set_path("/"),
+            headers.ask_for_plain_body(),
+            headers.prepare_body_change().map(|_| ()),
+            attributes::edge::CLIENT_REGION.get().map(|_| ()),
+            attributes::envoy::SOURCE_PORT.get().map(|_| ()),
+            attributes::envoy::REQUEST_HEADERS.get().map(|_| ()),
         ];
         log::info!("{results:?}");
         results.into_iter().collect::<Result<(), _>>()?;
@@ -73,6 +84,9 @@ impl Stream for Everything {
         body.append("x")?;
         body.prepend("y")?;
         body.replace("z")?;
+        let mut gather = Gather::new(1 << 10);
+        let _ = body.gather(&mut gather, |whole| whole.clear())?;
+        let _ = body.gather(&mut Gather::new(0), |whole| whole.clear())?;
         Ok(Flow::Continue)
     }
 
@@ -82,10 +96,14 @@ impl Stream for Everything {
     ) -> Result<Flow, HostError> {
         log::info!("{:?}", headers.status());
         headers.edit(|list| list.rename("a", "b"))?;
+        headers.set_status(200)?;
+        headers.append_cookie(&SetCookie::new("a", "1"))?;
+        headers.remove_cookie("a")?;
         Ok(Flow::Continue)
     }
 
     fn on_response_body(&mut self, body: &mut ResponseBody<'_>) -> Result<(), HostError> {
+        body.transform(&mut Double)?;
         body.replace(body.read()?)
     }
 
@@ -95,6 +113,15 @@ impl Stream for Everything {
             finished.response_headers().read(),
         );
         log::info!("{read:?}");
+    }
+}
+
+struct Double;
+
+impl Transform for Double {
+    fn write(&mut self, chunk: &[u8], out: &mut Vec<u8>) {
+        out.extend_from_slice(chunk);
+        out.extend_from_slice(chunk);
     }
 }
 

@@ -158,6 +158,15 @@ impl HeaderList {
         self.entries.len() != before
     }
 
+    /// Removes every header for which `is_meant` holds; says whether there was one.
+    pub fn remove_where(&mut self, mut is_meant: impl FnMut(&[u8], &[u8]) -> bool) -> bool {
+        let before = self.entries.len();
+        let bytes = &self.bytes;
+        self.entries
+            .retain(|entry| !is_meant(entry.name.of(bytes), entry.value.of(bytes)));
+        self.entries.len() != before
+    }
+
     /// Gives all values under `from` the name `to`, each in its place, instead of those that `to`
     /// had; says whether there was one to rename. Nothing changes if there was none.
     pub fn rename(&mut self, from: impl AsRef<[u8]>, to: impl AsRef<[u8]>) -> bool {

@@ -49,6 +49,10 @@ pub(crate) struct MemoryHost {
     /// Every hostcall made, by name.
     pub(crate) calls: Vec<&'static str>,
     pub(crate) random: u64,
+    /// What the clock shows, in nanoseconds.
+    pub(crate) time: u64,
+    /// Properties by path, segments joined by zero bytes.
+    pub(crate) properties: Vec<(Vec<u8>, Vec<u8>)>,
     level: LevelFilter,
 }
 
@@ -62,6 +66,8 @@ impl MemoryHost {
             answers: Vec::new(),
             calls: Vec::new(),
             random: 0,
+            time: 0,
+            properties: Vec::new(),
             level: LevelFilter::Trace,
         }
     }
@@ -270,6 +276,28 @@ pub(crate) mod calls {
                 details: details.to_vec(),
                 grpc_status,
             });
+            Status::Ok.as_u32()
+        })
+    }
+
+    pub(crate) fn get_property(path: &[u8], out: &mut Vec<u8>) -> u32 {
+        with(|host| {
+            host.read(Hostcall::GetProperty.name(), out, |host| {
+                let mut properties = host.properties.iter();
+                let found = properties.find(|(known, _)| known == path);
+                found
+                    .map(|(_, value)| value.clone())
+                    .ok_or(Status::NotFound)
+            })
+        })
+    }
+
+    pub(crate) fn get_current_time(nanoseconds: &mut u64) -> u32 {
+        with(|host| {
+            if let Some(answer) = host.enter(Hostcall::GetCurrentTimeNanoseconds.name()) {
+                return answer.status;
+            }
+            *nanoseconds = host.time;
             Status::Ok.as_u32()
         })
     }

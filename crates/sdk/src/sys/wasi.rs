@@ -72,6 +72,13 @@ mod env {
             headers_size: usize,
             grpc_status: i32,
         ) -> u32;
+        pub(super) fn proxy_get_property(
+            path: *const u8,
+            path_size: usize,
+            data: *mut *mut u8,
+            size: *mut usize,
+        ) -> u32;
+        pub(super) fn proxy_get_current_time_nanoseconds(time: *mut u64) -> u32;
     }
 }
 
@@ -171,6 +178,19 @@ pub(crate) fn send_local_response(
             grpc_status,
         )
     }
+}
+
+pub(crate) fn get_property(path: &[u8], out: &mut Vec<u8>) -> u32 {
+    let (mut data, mut size) = (null_mut(), 0);
+    // SAFETY: the host reads `path` during the call only; both out-parameters outlive it.
+    let status =
+        unsafe { env::proxy_get_property(path.as_ptr(), path.len(), &mut data, &mut size) };
+    receive(status, data, size, out)
+}
+
+pub(crate) fn get_current_time(nanoseconds: &mut u64) -> u32 {
+    // SAFETY: the out-parameter outlives the call.
+    unsafe { env::proxy_get_current_time_nanoseconds(nanoseconds) }
 }
 
 pub(crate) fn random(buffer: &mut [u8]) -> u32 {
