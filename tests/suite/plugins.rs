@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use gatewright_host::{
     Attributes, Chain, Effect, Engine, EngineOptions, FaultKind, FindingKind, HeaderMap, Plugin,
-    PluginSpec, Profile, Recorded, TraceLevel,
+    PluginSpec, Profile, Recorded, TraceLevel, check_module,
 };
 
 fn load(plugin: &str) -> Plugin {
@@ -148,4 +148,22 @@ fn the_same_input_costs_the_same_fuel() {
     };
     assert!(cost() > 0);
     assert_eq!(cost(), cost());
+}
+
+#[test]
+fn no_plugin_of_ours_has_a_finding_in_its_module() {
+    let mut count = 0;
+    for file in std::fs::read_dir(gatewright_tests::plugins()).expect("a folder") {
+        let path = file.expect("readable").path();
+        if path
+            .extension()
+            .is_some_and(|extension| extension == "wasm")
+        {
+            let wasm = std::fs::read(&path).expect("readable");
+            let check = check_module(&wasm, Profile::Google, 0);
+            assert_eq!(check.findings, [], "{}", path.display());
+            count += 1;
+        }
+    }
+    assert!(count >= 3, "{count} plugins");
 }

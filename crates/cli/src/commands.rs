@@ -1,6 +1,7 @@
 //! One file a command, and what they share.
 
 pub(crate) mod build;
+pub(crate) mod check;
 pub(crate) mod describe;
 pub(crate) mod explain;
 pub(crate) mod export;
@@ -23,6 +24,8 @@ use anyhow::Context as _;
 pub(crate) const RED: Style = AnsiColor::Red.on_default().bold();
 /// For what holds.
 pub(crate) const GREEN: Style = AnsiColor::Green.on_default().bold();
+/// For what deserves a look.
+pub(crate) const YELLOW: Style = AnsiColor::Yellow.on_default().bold();
 /// For what is beside the point.
 pub(crate) const DIM: Style = Style::new().dimmed();
 /// The end of each.

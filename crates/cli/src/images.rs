@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use gatewright_host::{Limits as HostLimits, LoadError, ModuleInfo};
+use gatewright_host::{self as module, ModuleCheck, ModuleFindingKind, Profile, check_module};
 use gatewright_oci::layout::{self, LayoutError};
 use gatewright_oci::registry::{Options, Progress};
 use gatewright_oci::sign::SignError;
@@ -15,6 +15,10 @@ use gatewright_oci::{
 };
 
 use crate::exit::{Refused, Usage};
+
+/// More than any configuration that production takes: module and configuration together may have
+/// 5 MiB.
+pub(crate) const CONFIG_LIMIT: u64 = gatewright_oci::SIZE_LIMIT;
 
 /// How a registry is reached. Credentials are those of docker, podman and their helpers.
 #[derive(clap::Args, Clone, Debug)]
@@ -149,35 +153,26 @@ pub(crate) fn expect_usable(image: &Image, place: &str) -> anyhow::Result<()> {
     .into())
 }
 
-/// What production would refuse a module for, without running it.
+/// What the checks of a module say, without running it. Its size is checked with the image's.
 pub(crate) fn checks(wasm: &[u8]) -> Vec<Finding> {
-    let refuse = |error: &LoadError| Finding::new(Severity::Error, code(error), error.to_string());
-    let info = match ModuleInfo::read(wasm) {
-        Ok(info) => info,
-        Err(error) => return vec![refuse(&error)],
-    };
-    let mut findings: Vec<_> = info.require_plugin().err().iter().map(refuse).collect();
-    let memory = info.memory_pages.saturating_mul(64 << 10);
-    let limit = HostLimits::GOOGLE.memory_bytes as u64;
-    if memory > limit {
-        let text = format!(
-            "the module starts with {memory} bytes of memory, more than the {limit} of production"
-        );
-        findings.push(Finding::new(Severity::Error, "Memory", text));
-    }
-    findings
+    as_findings(&check_module(wasm, Profile::Google, 0))
 }
 
-fn code(error: &LoadError) -> &'static str {
-    match error {
-        LoadError::NotWasm(_) | LoadError::Invalid { .. } => "NotWasm",
-        LoadError::Component => "Component",
-        LoadError::NoAbiMarker => "NoAbiMarker",
-        LoadError::NoAllocator => "NoAllocator",
-        LoadError::NoMemory => "NoMemory",
-        LoadError::UnknownImports(_) => "UnknownImports",
-        _ => "Module",
-    }
+/// The findings of a module's check as those of an image. Its size is checked with the image's.
+pub(crate) fn as_findings(check: &ModuleCheck) -> Vec<Finding> {
+    let findings = check.findings.iter();
+    findings
+        .filter(|finding| finding.kind != ModuleFindingKind::TooLarge)
+        .map(|finding| {
+            let severity = match finding.severity {
+                module::Severity::Note => Severity::Note,
+                module::Severity::Warning => Severity::Warning,
+                module::Severity::Error => Severity::Error,
+            };
+            let text = format!("{}; {}", finding.message, finding.fix);
+            Finding::new(severity, finding.kind.code(), text)
+        })
+        .collect()
 }
 
 /// Reads a file that the user named, up to a limit and one byte, which shows that it is larger.
@@ -274,8 +269,14 @@ mod tests {
             ))
             .expect("valid text")
         };
-        assert_eq!(checks(&module(256)), []);
-        let codes: Vec<_> = checks(&module(257)).into_iter().map(|f| f.code).collect();
-        assert_eq!(codes, ["Memory"]);
+        let errors = |pages: u32| -> Vec<_> {
+            let found = checks(&module(pages)).into_iter();
+            found
+                .filter(|finding| finding.severity == Severity::Error)
+                .map(|finding| finding.code)
+                .collect()
+        };
+        assert_eq!(errors(256), [""; 0]);
+        assert_eq!(errors(257), ["Memory"]);
     }
 }

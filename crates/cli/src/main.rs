@@ -5,6 +5,7 @@ mod commands;
 mod exit;
 mod images;
 mod manifests;
+mod modules;
 mod progress;
 mod subjects;
 
@@ -13,8 +14,8 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use commands::{
-    build, describe, explain, export, inspect, manifest, pack, pull, push, test, trace, validate,
-    verify,
+    build, check, describe, explain, export, inspect, manifest, pack, pull, push, test, trace,
+    validate, verify,
 };
 
 #[global_allocator]
@@ -34,6 +35,7 @@ struct Arguments {
 #[derive(Subcommand)]
 enum Command {
     Build(build::Arguments),
+    Check(check::Arguments),
     Test(test::Arguments),
     Trace(trace::Arguments),
     Validate(validate::Arguments),
@@ -53,6 +55,7 @@ fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let outcome = match arguments.command {
         Command::Build(arguments) => build::run(&arguments),
+        Command::Check(arguments) => check::run(&arguments),
         Command::Test(arguments) => test::run_cases(&arguments),
         Command::Trace(arguments) => trace::run(&arguments),
         Command::Validate(arguments) => validate::run(&arguments),

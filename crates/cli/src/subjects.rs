@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use gatewright_harness::{CodeCache, Link, Subject, Suite, SuiteMap};
-use gatewright_host::{Engine, EngineOptions, Plugin, Profile};
+use gatewright_harness::{Link, Subject, Suite, SuiteMap};
+use gatewright_host::{Plugin, Profile};
 
 use crate::cargo::{self, Source, Workspace};
-use crate::commands;
 use crate::exit::Usage;
+use crate::modules::Compiler;
 
 /// Where the map from Google's suites to plugins lies in a workspace.
 const SUITE_MAP: &str = "tests/google-suites.toml";
@@ -35,8 +35,7 @@ pub(crate) enum Found {
 
 /// Plugins, built and compiled as files of cases ask for them.
 pub(crate) struct Subjects {
-    engine: Engine,
-    cache: Option<CodeCache>,
+    compiler: Compiler,
     workspace: Option<Workspace>,
     map: SuiteMap,
     overrides: Overrides,
@@ -63,13 +62,8 @@ impl Subjects {
             Some(map) => SuiteMap::read(&map).map_err(|error| Usage(error.to_string()))?,
             None => SuiteMap::default(),
         };
-        // Everything works without a cache, only slower.
-        let cache = commands::cache()
-            .ok()
-            .and_then(|folder| CodeCache::open(folder).ok());
         Ok(Self {
-            engine: Engine::new(&EngineOptions::default())?,
-            cache,
+            compiler: Compiler::new()?,
             workspace,
             map,
             overrides,
@@ -163,11 +157,10 @@ impl Subjects {
             return Ok(plugin.clone());
         }
         let bytes = read(wasm)?;
-        let plugin = match &self.cache {
-            Some(cache) => cache.plugin(&self.engine, &bytes).map(|(plugin, _)| plugin),
-            None => self.engine.compile(&bytes),
-        };
-        let plugin = plugin.map_err(|error| Usage(format!("`{}`: {error}", wasm.display())))?;
+        let plugin = self
+            .compiler
+            .compile(&bytes)
+            .map_err(|error| Usage(format!("`{}`: {error}", wasm.display())))?;
         self.compiled.insert(wasm.to_path_buf(), plugin.clone());
         Ok(plugin)
     }

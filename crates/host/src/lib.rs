@@ -59,6 +59,8 @@ mod wasi;
 
 mod chain;
 
+mod check;
+
 mod attributes;
 mod callout;
 mod door;
@@ -70,6 +72,9 @@ mod trace;
 pub use attributes::Attributes;
 pub use callout::{Callout, CalloutKind, CalloutResponse, GrpcEvent};
 pub use chain::{Chain, Effect, Events, Keeper, PluginSpec, StreamId, response_order};
+pub use check::{
+    ModuleCheck, ModuleFinding, ModuleFindingKind, Severity, check_module, check_start,
+};
 pub use door::{Door, Recorded};
 pub use engine::{Engine, EngineError, EngineOptions, Metering, Plugin};
 pub use fault::{Fault, FaultKind, Frame};

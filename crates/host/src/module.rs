@@ -101,6 +101,12 @@ pub struct ModuleInfo {
     pub exports_memory: bool,
     /// Pages of 64 KiB that its memory starts with.
     pub memory_pages: u64,
+    /// Pages that its memory may grow to, if it says so.
+    pub memory_pages_max: Option<u64>,
+    /// Elements that its tables start with.
+    pub table_elements: u64,
+    /// Bytes of its stack in linear memory, where the linker's layout tells them.
+    pub stack_bytes: Option<u64>,
     /// Whether it has a start function.
     pub has_start: bool,
     /// Its custom sections, by name, with their size.
@@ -153,6 +159,7 @@ impl ModuleInfo {
         };
         let mut types: Vec<Option<Signature>> = Vec::new();
         let mut functions: Vec<u32> = Vec::new();
+        let mut stack = Stack::default();
         for payload in Parser::new(0).parse_all(wasm) {
             match payload.map_err(invalid)? {
                 Payload::Version {
@@ -193,7 +200,24 @@ impl ModuleInfo {
                 }
                 Payload::MemorySection(section) => {
                     for memory in section {
-                        self.memory_pages = memory.map_err(invalid)?.initial;
+                        let memory = memory.map_err(invalid)?;
+                        self.memory_pages = memory.initial;
+                        self.memory_pages_max = memory.maximum;
+                    }
+                }
+                Payload::TableSection(section) => {
+                    for table in section {
+                        self.table_elements += table.map_err(invalid)?.ty.initial;
+                    }
+                }
+                Payload::GlobalSection(section) => {
+                    for global in section {
+                        stack.see_global(&global.map_err(invalid)?);
+                    }
+                }
+                Payload::DataSection(section) => {
+                    for data in section {
+                        stack.see_data(&data.map_err(invalid)?);
                     }
                 }
                 Payload::ExportSection(section) => {
@@ -224,6 +248,7 @@ impl ModuleInfo {
                 _ => {}
             }
         }
+        self.stack_bytes = stack.bytes();
         self.versions = Version::ALL
             .iter()
             .copied()
@@ -237,11 +262,14 @@ impl ModuleInfo {
         self.versions.last().copied()
     }
 
+    /// Imports that no host offers.
+    pub(crate) fn unknown(&self) -> impl Iterator<Item = &Import> {
+        self.imports.iter().filter(|import| !is_known(import))
+    }
+
     /// Imports that no host offers, as `module.name`.
     pub fn unknown_imports(&self) -> Vec<String> {
-        self.imports
-            .iter()
-            .filter(|import| !is_known(import))
+        self.unknown()
             .map(|import| format!("`{}.{}`", import.module, import.name))
             .collect()
     }
@@ -265,11 +293,68 @@ impl ModuleInfo {
         Ok(version)
     }
 
+    /// Bytes of its name section, if it has one.
+    pub fn name_bytes(&self) -> Option<usize> {
+        let names = self.custom_sections.iter().find(|(name, _)| name == "name");
+        names.map(|(_, size)| *size)
+    }
+
+    /// Bytes of its debug sections.
+    pub fn debug_bytes(&self) -> usize {
+        let debug = |name: &str| name.starts_with(".debug") || name == "external_debug_info";
+        let sections = self.custom_sections.iter();
+        sections
+            .filter(|(name, _)| debug(name))
+            .map(|(_, size)| size)
+            .sum()
+    }
+
     /// The export through which the host asks for memory. Hosts look for `malloc` first.
     pub fn allocator(&self) -> Option<&'static str> {
         ["malloc", "proxy_on_memory_allocate"]
             .into_iter()
             .find(|name| self.exports.contains_key(*name))
+    }
+}
+
+/// Where a linker of the LLVM family puts the stack: it grows down from the first mutable global,
+/// `__stack_pointer`, to the start of memory or to the end of the data below it.
+#[derive(Default)]
+struct Stack {
+    pointer: Option<u64>,
+    data: Vec<(u64, u64)>,
+}
+
+impl Stack {
+    fn see_global(&mut self, global: &wasmparser::Global<'_>) {
+        if global.ty.mutable && self.pointer.is_none() {
+            self.pointer = constant(&global.init_expr);
+        }
+    }
+
+    fn see_data(&mut self, data: &wasmparser::Data<'_>) {
+        if let wasmparser::DataKind::Active { offset_expr, .. } = &data.kind
+            && let Some(start) = constant(offset_expr)
+        {
+            self.data
+                .push((start, start.saturating_add(data.data.len() as u64)));
+        }
+    }
+
+    fn bytes(&self) -> Option<u64> {
+        let top = self.pointer?;
+        let below = self.data.iter().filter(|(start, _)| *start < top);
+        let floor = below.map(|(_, end)| *end).max().unwrap_or(0);
+        top.checked_sub(floor).filter(|bytes| *bytes > 0)
+    }
+}
+
+/// The number that a constant expression gives, if it is one number.
+fn constant(expression: &wasmparser::ConstExpr<'_>) -> Option<u64> {
+    match expression.get_operators_reader().read().ok()? {
+        wasmparser::Operator::I32Const { value } => Some(u64::from(value.cast_unsigned())),
+        wasmparser::Operator::I64Const { value } => u64::try_from(value).ok(),
+        _ => None,
     }
 }
 
@@ -358,8 +443,24 @@ mod tests {
     #[test]
     fn what_a_module_says_is_read() {
         let info = ModuleInfo::read(&wat::parse_str(GOOD).unwrap()).unwrap();
-        assert_eq!(info.memory_pages, 2);
+        assert_eq!((info.memory_pages, info.stack_bytes), (2, None));
         assert_eq!(info.imports[0].hostcall(), Some(Hostcall::Log));
         assert_eq!(info.exports["proxy_on_memory_allocate"].parameters, "i");
+    }
+
+    #[test]
+    fn the_stack_lies_below_or_above_the_data() {
+        let stack = |text: &str| {
+            ModuleInfo::read(&wat::parse_str(text).unwrap())
+                .unwrap()
+                .stack_bytes
+        };
+        let pointer = "(memory 2) (global (mut i32) (i32.const 65536))";
+        assert_eq!(stack("(module)"), None);
+        assert_eq!(stack(&format!("(module {pointer})")), Some(65536));
+        let first = format!("(module {pointer} (data (i32.const 65536) \"abc\"))");
+        assert_eq!(stack(&first), Some(65536));
+        let last = format!("(module {pointer} (data (i32.const 1024) \"abcd\"))");
+        assert_eq!(stack(&last), Some(65536 - 1028));
     }
 }

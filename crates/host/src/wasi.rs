@@ -82,6 +82,14 @@ pub(crate) fn is_known(name: &str) -> bool {
     WORKING.contains(&name) || CONSTANT.iter().any(|(known, ..)| *known == name)
 }
 
+/// Whether hosts answer this function with an error, whatever it is asked.
+pub(crate) fn refuses(name: &str) -> bool {
+    const REFUSALS: [i32; 3] = [errno::NOENT, errno::NOSYS, errno::NOTSUP];
+    CONSTANT
+        .iter()
+        .any(|(known, _, answer)| *known == name && REFUSALS.contains(answer))
+}
+
 /// Defines every function under both module names.
 pub(crate) fn define(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     for module in MODULES {

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
+use gatewright_host::Profile;
 use gatewright_oci::{
     Annotations, Image, PackError, Plugin, SIZE_LIMIT, Variant, pack_config, pack_plugin,
 };
@@ -11,11 +12,12 @@ use super::{DIM, GREEN, RED, RESET};
 use crate::cargo::{self, Workspace};
 use crate::exit::{Outcome, Usage};
 use crate::images;
+use crate::modules::{self, Compiler};
 
 /// Pack plugins as images for the load balancer.
 ///
-/// A plugin of the workspace is built first. The module is checked, and what production would
-/// refuse is not packed. The same input gives the same digest on every machine.
+/// A plugin of the workspace is built first. The module is checked as by `gatewright check`,
+/// and what production would refuse is not packed. The same input gives the same digest on every machine.
 ///
 /// An output that ends in `.tar` is written as one file, any other as a folder; both are OCI image
 /// layouts. Annotations that all plugins of a workspace share are read from `oci/image.toml`.
@@ -116,6 +118,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
     };
     let config_size = config.as_ref().map_or(0, |config| config.len() as u64);
     let width = jobs.iter().map(|job| job.name.len()).max().unwrap_or(0);
+    let compiler = Compiler::new()?;
     let mut outcome = Outcome::Fine;
     for job in &jobs {
         // One byte above the limit is enough to be refused for the size.
@@ -135,7 +138,12 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
                 },
                 annotations: arguments.notes.over(job.known.clone()),
                 config_size,
-                findings: &images::checks(&wasm),
+                findings: &images::as_findings(&modules::check(
+                    &compiler,
+                    &wasm,
+                    Profile::Google,
+                    config.as_deref(),
+                )),
             })
         };
         let name = format!("{:width$}", job.name);
@@ -161,7 +169,7 @@ fn worse(one: Outcome, other: Outcome) -> Outcome {
 /// What is to be packed, built if it has to be; `None` when the build failed and said why.
 fn jobs(arguments: &Arguments) -> anyhow::Result<Option<Vec<Job>>> {
     let name = match &arguments.plugin {
-        Some(file) if is_file(file) => {
+        Some(file) if modules::is_file(file) => {
             let output = arguments
                 .output
                 .clone()
@@ -215,11 +223,6 @@ fn jobs(arguments: &Arguments) -> anyhow::Result<Option<Vec<Job>>> {
         });
     }
     Ok(Some(jobs))
-}
-
-/// Whether a file is meant: a package's name has neither a separator nor an ending.
-fn is_file(text: &str) -> bool {
-    text.contains(std::path::is_separator) || Path::new(text).extension().is_some()
 }
 
 /// The annotations that the images of a workspace share.
