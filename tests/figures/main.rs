@@ -4,6 +4,7 @@
 //! Timings on shared machines drift, so whatever is compared is measured in turn in one run, and
 //! what is printed is the median of the rounds.
 
+mod explore;
 mod gke;
 mod measure;
 mod vertical;
@@ -23,12 +24,14 @@ const GROUPS: &[&str] = &[
 #[derive(Clone, Copy)]
 enum Bound {
     AtMost(f64),
+    AtLeast(f64),
 }
 
 impl Bound {
     fn holds(self, value: f64) -> bool {
         match self {
             Self::AtMost(most) => value <= most,
+            Self::AtLeast(least) => value >= least,
         }
     }
 }
@@ -37,6 +40,7 @@ impl std::fmt::Display for Bound {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::AtMost(most) => write!(f, "<= {most}"),
+            Self::AtLeast(least) => write!(f, ">= {least}"),
         }
     }
 }
@@ -52,6 +56,7 @@ fn main() -> ExitCode {
     for group in std::env::args().skip(1) {
         match group.as_str() {
             "vertical" => vertical::measure(),
+            "host" => explore::measure(),
             "gke" => gke::measure(),
             group if GROUPS.contains(&group) => eprintln!("no figures in group `{group}` yet"),
             other => {

@@ -11,7 +11,7 @@ use std::time::SystemTime;
 use gatewright_host::{Attributes, Engine, EngineOptions, LogLevel, Plugin, Profile, TraceLevel};
 
 use crate::load::{find, load};
-use crate::model::{Case, Exchange};
+use crate::model::{Budget, Case, Exchange};
 use crate::place::Place;
 use crate::report::{Report, ReportFormat};
 use crate::run::{Job, Link, RunOptions, Subject, run, run_case};
@@ -199,6 +199,9 @@ impl Test {
             start_fails: false,
             start: Vec::new(),
             exchanges: self.exchanges,
+            turns: None,
+            unexplored: Vec::new(),
+            budget: Budget::default(),
         };
         let run = run_case(&case, &Subject::new(Link::new(plugin)), TraceLevel::Full);
         Ok(Outcome::new(case, run))

@@ -2,6 +2,7 @@
 
 mod expect;
 mod input;
+mod plan;
 mod time;
 
 use std::path::Path;
@@ -9,12 +10,14 @@ use std::sync::Arc;
 
 use gatewright_host::{Attributes, LogLevel, Profile};
 
-use crate::model::{Case, Check, Event, Exchange, Format, Matcher, Phase, Step, Suite};
+use crate::model::{
+    Budget, Case, Check, Event, Exchange, Format, Matcher, Phase, Step, Suite, Variation,
+};
 use crate::place::{Wrong, unknown};
 use crate::yaml::{Fields, Kind, Node};
 
 /// What the clock shows to a case that sets none: the first moment of 2025.
-const DEFAULT_CLOCK: u64 = 1_735_689_600 * 1_000_000_000;
+pub(crate) const DEFAULT_CLOCK: u64 = 1_735_689_600 * 1_000_000_000;
 
 const FILE_KEYS: &[&str] = &[
     "plugin",
@@ -26,6 +29,8 @@ const FILE_KEYS: &[&str] = &[
     "random",
     "properties",
     "log_level",
+    "explore",
+    "budget",
     "cases",
 ];
 
@@ -39,8 +44,11 @@ const CASE_KEYS: &[&str] = &[
     "random",
     "properties",
     "log_level",
+    "explore",
+    "budget",
     "configure",
     "exchanges",
+    "interleave",
     "request",
     "response",
     "expect",
@@ -87,6 +95,8 @@ struct Settings {
     seed: u64,
     log_level: LogLevel,
     attributes: Arc<Attributes>,
+    unexplored: Vec<(Variation, String)>,
+    budget: Budget,
 }
 
 impl Default for Settings {
@@ -98,6 +108,8 @@ impl Default for Settings {
             seed: 0,
             log_level: LogLevel::Info,
             attributes: Arc::new(Attributes::new()),
+            unexplored: Vec::new(),
+            budget: Budget::default(),
         }
     }
 }
@@ -126,6 +138,12 @@ impl Settings {
         }
         if let Some(node) = fields.get("log_level") {
             settings.log_level = log_level(node)?;
+        }
+        if let Some(node) = fields.get("explore") {
+            plan::unexplored(node, &mut settings.unexplored)?;
+        }
+        if let Some(node) = fields.get("budget") {
+            plan::budget(node, &mut settings.budget)?;
         }
         if let Some(node) = fields.get("properties") {
             let mut attributes = (*settings.attributes).clone();
@@ -204,6 +222,10 @@ fn case(node: &Node, defaults: &Settings, folder: &Path) -> Result<Case, Wrong> 
                 .help("give it a `request`, `exchanges`, or what to expect of `configure`"));
         }
     };
+    let turns = match fields.get("interleave") {
+        Some(node) => plan::turns(node, exchanges.len())?,
+        None => None,
+    };
     if start_fails && !exchanges.is_empty() {
         return Err(Wrong::new(
             node.place,
@@ -222,6 +244,9 @@ fn case(node: &Node, defaults: &Settings, folder: &Path) -> Result<Case, Wrong> 
         start_fails,
         start,
         exchanges,
+        turns,
+        unexplored: settings.unexplored,
+        budget: settings.budget,
     })
 }
 

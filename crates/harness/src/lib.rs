@@ -62,6 +62,8 @@ mod suite_map;
 
 mod run;
 
+mod explore;
+
 mod paint;
 mod render;
 mod report;
@@ -71,10 +73,11 @@ mod cache;
 
 pub use api::{Outcome, Request, Response, Test, TestError, run_folder};
 pub use cache::{CacheError, CodeCache, Origin};
+pub use explore::{Explored, FailingVariant};
 pub use load::{find, load, load_text};
 pub use model::{
-    Case, Check, Event, Exchange, Format, ImmediateIs, Matcher, Pattern, Phase, ReplyIs, Step,
-    Suite,
+    Budget, Case, Check, Event, Exchange, Format, ImmediateIs, Matcher, Pattern, Phase, ReplyIs,
+    Step, Suite, Turns, Variation,
 };
 pub use place::{LoadError, Place};
 pub use render::{render_case, render_trace};

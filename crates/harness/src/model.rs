@@ -53,8 +53,68 @@ pub struct Case {
     pub start_fails: bool,
     /// What is expected of the plugin's start.
     pub start: Vec<Check>,
-    /// Its exchanges, in order, on one VM.
+    /// Its exchanges, on one VM: in order, or as `turns` has it.
     pub exchanges: Vec<Exchange>,
+    /// How the exchanges take turns, if they run at the same time.
+    pub turns: Option<Turns>,
+    /// Which ways to vary it `gatewright test --explore` leaves out, each with the reason.
+    pub unexplored: Vec<(Variation, String)>,
+    /// What its exchanges may cost.
+    pub budget: Budget,
+}
+
+/// Whose turn it is when exchanges run at the same time: places of exchanges, from 0. In one turn an
+/// exchange sends its next event; its last turn ends it. When the list is used up, those that are
+/// not at their end go on in rotation.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Turns(pub Vec<usize>);
+
+/// A way to vary a case that must not change what comes of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Variation {
+    /// Bodies come in other chunks.
+    Splits,
+    /// The end of a message comes with its headers or with an empty last chunk.
+    EndOfStream,
+    /// Header names come in another case.
+    Case,
+    /// Headers come twice.
+    Duplicates,
+    /// Two streams of the same exchange take turns in one VM.
+    Twins,
+}
+
+impl Variation {
+    /// Every way.
+    pub const ALL: &'static [Self] = &[
+        Self::Splits,
+        Self::EndOfStream,
+        Self::Case,
+        Self::Duplicates,
+        Self::Twins,
+    ];
+
+    /// The name as cases write it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Splits => "splits",
+            Self::EndOfStream => "end_of_stream",
+            Self::Case => "case",
+            Self::Duplicates => "duplicates",
+            Self::Twins => "twins",
+        }
+    }
+}
+
+/// What a case may cost, as far as it says so.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Budget {
+    /// Fuel of each exchange, over all its callbacks.
+    pub fuel: Option<u64>,
+    /// Part of the millisecond that an exchange may have, in percent.
+    pub share: Option<f64>,
+    /// Bytes of the VM's memory at its peak.
+    pub memory: Option<u64>,
 }
 
 /// A request and the response to it.

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use gatewright_host::{Events, Limits, Plugin, Profile, TraceLevel};
 
+use crate::explore::{Explored, explore};
 use crate::model::{Case, Format, Suite};
 pub use check::{Failure, Mismatch};
 pub use drive::run_case;
@@ -110,6 +111,8 @@ pub struct RunOptions<'a> {
     pub threads: usize,
     /// How much each trace holds.
     pub level: TraceLevel,
+    /// The seed with which cases that pass are explored; `None` for not at all.
+    pub explore: Option<u64>,
     /// Time since some moment, for the time that each case took. The harness reads no clock of
     /// its own.
     pub stopwatch: Option<&'a (dyn Fn() -> Duration + Sync)>,
@@ -120,6 +123,7 @@ impl Default for RunOptions<'_> {
         Self {
             threads: std::thread::available_parallelism().map_or(1, usize::from),
             level: TraceLevel::Cost,
+            explore: None,
             stopwatch: None,
         }
     }
@@ -147,12 +151,15 @@ pub struct CaseReport {
     pub fuel: u64,
     /// How long it took, if there was a stopwatch.
     pub time: Option<Duration>,
+    /// What exploring it came to, if it passed and was explored.
+    pub explored: Option<Explored>,
 }
 
 impl CaseReport {
-    /// Whether everything that was expected happened.
+    /// Whether everything that was expected happened, in every variant too.
     pub fn passed(&self) -> bool {
-        self.failures.is_empty()
+        let explored = self.explored.as_ref();
+        self.failures.is_empty() && explored.is_none_or(|explored| explored.failing.is_empty())
     }
 }
 
@@ -224,6 +231,10 @@ fn report(subject: &Subject, format: Format, case: &Case, options: &RunOptions<'
     let before = options.stopwatch.map(|now| now());
     let run = run_case(case, subject, options.level);
     let failures = run.check(case, format);
+    let explored = options
+        .explore
+        .filter(|_| failures.is_empty())
+        .map(|seed| explore(case, &run, subject, format, seed));
     CaseReport {
         name: case.name.clone(),
         line: case.place.line,
@@ -233,5 +244,6 @@ fn report(subject: &Subject, format: Format, case: &Case, options: &RunOptions<'
             .stopwatch
             .zip(before)
             .map(|(now, before)| now().saturating_sub(before)),
+        explored,
     }
 }

@@ -23,7 +23,14 @@ use crate::subjects::{Found, Overrides, Subjects};
     gatewright test                                   the cases of all plugins here\n  \
     gatewright test plugins/local-reply --watch       again at each change\n  \
     gatewright test tests.textpb --plugin my.wasm     a suite of Google's, against any module\n  \
-    gatewright test --filter 'hello' --format junit   some cases, for a build server")]
+    gatewright test --filter 'hello' --format junit   some cases, for a build server\n  \
+    gatewright test plugins/local-reply --explore     also in other chunks, twice at once, …\n\n\
+    `--explore` reruns each case that passes with its bodies in other chunks, with the end of a \
+    message on its headers or in an empty last chunk, and as two streams that take turns in one \
+    VM, none of which may change what comes of it; and with header names in another case and \
+    headers twice, which may bring no failure and no new finding. The smallest variant that does \
+    is printed as a case to paste into a file. `explore: {splits: \"why\"}` in a case leaves \
+    one of splits, end_of_stream, case, duplicates and twins out.")]
 pub(crate) struct Arguments {
     /// Files of cases, or folders with some [default: plugins]
     #[arg(value_name = "PATH")]
@@ -43,6 +50,12 @@ pub(crate) struct Arguments {
     /// Form of the report
     #[arg(long, value_name = "human|json|junit", default_value = "human")]
     format: ReportFormat,
+    /// Rerun each case in ways that must not change what comes of it
+    #[arg(long)]
+    explore: bool,
+    /// Seed of what exploring chooses at random; the same seed gives the same variants
+    #[arg(long, value_name = "N", default_value_t = 0, requires = "explore")]
+    seed: u64,
     /// Run again whenever a case or a plugin's source changes
     #[arg(long)]
     watch: bool,
@@ -115,6 +128,7 @@ fn once(arguments: &Arguments) -> anyhow::Result<Outcome> {
     }
     let stopwatch = || start.elapsed();
     let options = RunOptions {
+        explore: arguments.explore.then_some(arguments.seed),
         stopwatch: Some(&stopwatch),
         ..RunOptions::default()
     };

@@ -1,6 +1,7 @@
 //! The program as its users run it: command lines, exit codes, what is printed, what is written.
 
 mod check;
+mod explore;
 mod images;
 mod registry;
 mod support;

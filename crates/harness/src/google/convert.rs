@@ -10,7 +10,7 @@ use super::message::Message;
 use super::places::Places;
 use crate::chunks::ChunkPlan;
 use crate::model::{
-    Case, Check, Event, Exchange, Format, ImmediateIs, Matcher, Pattern, Phase, Step, Suite,
+    Budget, Case, Check, Event, Exchange, Format, ImmediateIs, Matcher, Pattern, Phase, Step, Suite,
 };
 use crate::place::Wrong;
 use crate::re2;
@@ -131,6 +131,9 @@ fn case(test: &Message<'_>, common: &Common<'_>) -> Result<Case, Wrong> {
         start_fails: false,
         start: logs("plugin_init")?,
         exchanges: vec![exchange],
+        turns: None,
+        unexplored: Vec::new(),
+        budget: Budget::default(),
     })
 }
 

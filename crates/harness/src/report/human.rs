@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use super::Report;
 use super::diff;
+use crate::explore::FailingVariant;
 use crate::paint::Paint;
 use crate::run::{CaseReport, Failure};
 use crate::text::{shortened, shown};
@@ -53,7 +54,7 @@ fn error_line(file: &std::path::Path, message: &str) -> String {
 fn case(case: &CaseReport, paint: Paint, out: &mut String) {
     let name = shown(case.name.as_bytes());
     if case.passed() {
-        let _ = writeln!(out, "  {} {name}", paint.good("✓"));
+        let _ = writeln!(out, "  {} {name}{}", paint.good("✓"), explored(case, paint));
         return;
     }
     let line = paint.dim(&format!("(line {})", case.line));
@@ -68,6 +69,55 @@ fn case(case: &CaseReport, paint: Paint, out: &mut String) {
             let _ = writeln!(out, "      {line}");
         }
     }
+    let failing = case.explored.iter().flat_map(|explored| &explored.failing);
+    for variant in failing {
+        for line in self::variant(variant, paint) {
+            let _ = writeln!(out, "      {line}");
+        }
+    }
+}
+
+/// How far a case that passed was explored.
+fn explored(case: &CaseReport, paint: Paint) -> String {
+    let Some(explored) = &case.explored else {
+        return String::new();
+    };
+    let mut text = format!("  {} variants", explored.variants);
+    for (variation, reason) in &explored.left_out {
+        let _ = write!(
+            text,
+            "; no {}: {}",
+            variation.name(),
+            shown(reason.as_bytes())
+        );
+    }
+    paint.dim(&text)
+}
+
+/// One failing variant, as lines without indentation.
+pub(crate) fn variant(variant: &FailingVariant, paint: Paint) -> Vec<String> {
+    let place = format!("{}:", variant.variation.name());
+    let mut lines = vec![format!("{} {}", paint.name(&place), variant.change)];
+    for (message, mismatch) in &variant.differences {
+        lines.push(format!("  {}", shortened(&shown(message.as_bytes()), 600)));
+        if let Some(mismatch) = mismatch {
+            lines.push(format!(
+                "  {} {}",
+                paint.bad("- expected"),
+                paint.good("+ actual")
+            ));
+            let diff = diff::lines(mismatch, paint);
+            lines.extend(diff.into_iter().map(|line| format!("  {line}")));
+        }
+    }
+    match &variant.case {
+        Ok(text) => {
+            lines.push(paint.dim("  as a case of its own, which fails until this is mended:"));
+            lines.extend(text.lines().map(|line| format!("  {line}")));
+        }
+        Err(why) => lines.push(paint.dim(&format!("  cannot be written as a case: {why}"))),
+    }
+    lines
 }
 
 /// One failure, as lines without indentation.
@@ -145,5 +195,10 @@ fn summary(report: &Report, paint: Paint, out: &mut String) {
     let time = report.time.map_or_else(String::new, |time| {
         format!(" in {:.2} s", time.as_secs_f64())
     });
+    let explored = report.cases().filter_map(|case| case.explored.as_ref());
+    let variants: usize = explored.map(|explored| explored.variants).sum();
+    if variants > 0 {
+        parts.push(format!("{variants} variants explored"));
+    }
     let _ = writeln!(out, "{cases}: {}{time}", parts.join(", "));
 }

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::Report;
+use crate::explore::Explored;
 use crate::run::{CaseReport, Failure};
 use crate::text::shown_lines;
 
@@ -44,6 +45,34 @@ fn case(case: &CaseReport) -> Value {
         "fuel": case.fuel,
         "seconds": case.time.map(|time| time.as_secs_f64()),
         "failures": case.failures.iter().map(failure).collect::<Vec<_>>(),
+        "explored": case.explored.as_ref().map(explored),
+    })
+}
+
+fn explored(explored: &Explored) -> Value {
+    let failing = explored.failing.iter().map(|variant| {
+        let differences = variant.differences.iter().map(|(message, mismatch)| {
+            json!({
+                "message": message,
+                "expected": mismatch.as_ref().map(|mismatch| &mismatch.expected),
+                "actual": mismatch.as_ref().map(|mismatch| &mismatch.actual),
+            })
+        });
+        json!({
+            "variation": variant.variation.name(),
+            "change": variant.change,
+            "differences": differences.collect::<Vec<_>>(),
+            "case": variant.case.as_ref().ok(),
+            "whyNoCase": variant.case.as_ref().err(),
+        })
+    });
+    let left_out = explored.left_out.iter();
+    json!({
+        "variants": explored.variants,
+        "failing": failing.collect::<Vec<_>>(),
+        "leftOut": left_out
+            .map(|(variation, reason)| json!({"variation": variation.name(), "reason": reason}))
+            .collect::<Vec<_>>(),
     })
 }
 

@@ -84,6 +84,17 @@ fn case(case: &CaseReport, file: &str, out: &mut String) {
             escaped_text(&text),
         );
     }
+    let failing = case.explored.iter().flat_map(|explored| &explored.failing);
+    for variant in failing {
+        let text = human::variant(variant, Paint { colour: false }).join("\n");
+        let _ = writeln!(
+            out,
+            "      <failure type=\"{}\" message=\"{}\">{}</failure>",
+            variant.variation.name(),
+            escaped(&variant.change),
+            escaped_text(&text),
+        );
+    }
     out.push_str("    </testcase>\n");
 }
 

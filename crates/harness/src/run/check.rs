@@ -3,7 +3,7 @@
 mod compare;
 mod seen;
 
-use gatewright_host::{Fault, LogLine};
+use gatewright_host::{FUEL_PER_MILLISECOND, Fault, LogLine};
 
 use super::record::{CaseRun, ExchangeRun};
 use crate::model::{Case, Check, Exchange, Format, Phase};
@@ -45,11 +45,38 @@ impl CaseRun {
             failures.exchange = Some(index);
             check_exchange(exchange, run, format, &mut failures);
         }
+        self.check_budget(case, &mut failures);
         failures.exchange = None;
         for fault in &self.stop.faults {
             failures.fault(Some(Phase::Done), fault, self.stop.logs.iter());
         }
         failures.list
+    }
+
+    /// Costs over the case's budget.
+    fn check_budget(&self, case: &Case, failures: &mut Failures) {
+        let over = |what: String| Wrong::because(format!("over the budget: {what}"));
+        for (index, run) in self.exchanges.iter().enumerate() {
+            failures.exchange = Some(index);
+            let fuel = run.trace.fuel();
+            if let Some(limit) = case.budget.fuel.filter(|limit| fuel > *limit) {
+                let wrong = over(format!("{fuel} fuel, {limit} allowed"));
+                failures.push(None, &Seen::default(), wrong);
+            }
+            let share = 100.0 * fuel as f64 / FUEL_PER_MILLISECOND as f64;
+            if let Some(limit) = case.budget.share.filter(|limit| share > *limit) {
+                let wrong = over(format!(
+                    "{share:.2} % of a request's millisecond, {limit} % allowed"
+                ));
+                failures.push(None, &Seen::default(), wrong);
+            }
+        }
+        failures.exchange = None;
+        let memory = self.memory_bytes.unwrap_or(0) as u64;
+        if let Some(limit) = case.budget.memory.filter(|limit| memory > *limit) {
+            let wrong = over(format!("{memory} bytes of memory, {limit} allowed"));
+            failures.push(None, &Seen::default(), wrong);
+        }
     }
 
     fn check_start(&self, case: &Case, format: Format, failures: &mut Failures) {

@@ -47,10 +47,14 @@ pub fn run_case(case: &Case, subject: &Subject, level: TraceLevel) -> CaseRun {
         ..CaseRun::default()
     };
     if run.start_faults().next().is_none() {
-        for exchange in &case.exchanges {
-            let exchange = drive(&mut chain, exchange, case);
-            run.exchanges.push(exchange);
-        }
+        run.exchanges = match &case.turns {
+            None => case
+                .exchanges
+                .iter()
+                .map(|exchange| Flight::new(exchange).land(&mut chain, case))
+                .collect(),
+            Some(turns) => interleaved(&mut chain, case, &turns.0),
+        };
     }
     run.memory_bytes = chain.memory_bytes(0);
     run.stop = chain.stop();
@@ -72,71 +76,142 @@ fn config<'a>(
         .or(link.config.as_ref())
 }
 
-fn drive(chain: &mut Chain, exchange: &Exchange, case: &Case) -> ExchangeRun {
-    let stream = chain.open(&case.attributes);
-    let mut over = false;
-    let mut steps = Vec::with_capacity(exchange.steps.len());
-    for step in &exchange.steps {
-        let run = send(chain, stream, step, over);
-        over |= run.effects.iter().any(|effect| {
+/// Runs the exchanges at the same time: those in the list first, in its order, then all that are
+/// not at their end, in rotation.
+fn interleaved(chain: &mut Chain, case: &Case, turns: &[usize]) -> Vec<ExchangeRun> {
+    let mut flights: Vec<_> = case.exchanges.iter().map(Flight::new).collect();
+    for turn in turns {
+        if let Some(flight) = flights.get_mut(*turn) {
+            flight.turn(chain, case);
+        }
+    }
+    while flights.iter().any(|flight| !flight.ended) {
+        for flight in &mut flights {
+            flight.turn(chain, case);
+        }
+    }
+    flights.into_iter().map(|flight| flight.run).collect()
+}
+
+/// An exchange on its way: what was sent of it and what came of that.
+struct Flight<'a> {
+    exchange: &'a Exchange,
+    stream: Option<StreamId>,
+    /// The step that is next, and the chunk of it.
+    next: (usize, usize),
+    over: bool,
+    ended: bool,
+    run: ExchangeRun,
+}
+
+impl<'a> Flight<'a> {
+    fn new(exchange: &'a Exchange) -> Self {
+        Self {
+            exchange,
+            stream: None,
+            next: (0, 0),
+            over: false,
+            ended: false,
+            run: ExchangeRun::default(),
+        }
+    }
+
+    /// Sends everything.
+    fn land(mut self, chain: &mut Chain, case: &Case) -> ExchangeRun {
+        while !self.ended {
+            self.turn(chain, case);
+        }
+        self.run
+    }
+
+    /// Sends the next event, or ends the stream if there is none.
+    fn turn(&mut self, chain: &mut Chain, case: &Case) {
+        if self.ended {
+            return;
+        }
+        let stream = *self
+            .stream
+            .get_or_insert_with(|| chain.open(&case.attributes));
+        let (index, chunk) = self.next;
+        let Some(step) = self.exchange.steps.get(index) else {
+            self.run.trace = chain.close(stream);
+            self.ended = true;
+            return;
+        };
+        let now = chain.trace(stream).ordinal();
+        if chunk == 0 {
+            self.run.steps.push(StepRun {
+                phase: step.phase,
+                delivered: !self.over,
+                effects: Vec::new(),
+                first_call: now,
+                last_event: now,
+                end_call: now,
+            });
+        }
+        let chunks = match &step.event {
+            Event::Body { chunks, .. } => chunks.len(),
+            _ => 1,
+        };
+        self.next = if chunk + 1 < chunks {
+            (index, chunk + 1)
+        } else {
+            (index + 1, 0)
+        };
+        let Some(run) = self.run.steps.last_mut().filter(|run| run.delivered) else {
+            return;
+        };
+        run.last_event = now;
+        let before = run.effects.len();
+        send(chain, stream, step, chunk, &mut run.effects);
+        run.end_call = chain.trace(stream).ordinal();
+        self.over |= run.effects[before..].iter().any(|effect| {
             matches!(
                 effect,
                 Effect::Reply(_) | Effect::Fail { .. } | Effect::Reset
             )
         });
-        steps.push(run);
     }
-    let trace = chain.close(stream);
-    ExchangeRun { steps, trace }
 }
 
-fn send(chain: &mut Chain, stream: StreamId, step: &Step, over: bool) -> StepRun {
-    let first_call = chain.trace(stream).ordinal();
-    let mut run = StepRun {
-        phase: step.phase,
-        delivered: !over,
-        effects: Vec::new(),
-        first_call,
-        last_event: first_call,
-        end_call: first_call,
-    };
-    if over {
-        return run;
-    }
-    let effects = &mut run.effects;
+/// Sends one event of a step: its headers, its trailers, or one chunk of its body.
+fn send(chain: &mut Chain, stream: StreamId, step: &Step, chunk: usize, effects: &mut Vec<Effect>) {
+    let is_response = matches!(
+        step.phase,
+        Phase::ResponseHeaders | Phase::ResponseBody | Phase::ResponseTrailers
+    );
     match &step.event {
         Event::Headers {
             headers,
             end_of_stream,
         } => {
             let (headers, end) = (headers.clone(), *end_of_stream);
-            match step.phase {
-                Phase::ResponseHeaders => chain.response_headers(stream, headers, end, effects),
-                _ => chain.request_headers(stream, headers, end, effects),
+            if is_response {
+                chain.response_headers(stream, headers, end, effects);
+            } else {
+                chain.request_headers(stream, headers, end, effects);
             }
         }
         Event::Body {
             chunks,
             end_of_stream,
         } => {
-            for (index, chunk) in chunks.iter().enumerate() {
-                run.last_event = chain.trace(stream).ordinal();
-                let end = *end_of_stream && index + 1 == chunks.len();
-                match step.phase {
-                    Phase::ResponseBody => {
-                        chain.response_body(stream, chunk.clone(), end, effects);
-                    }
-                    _ => chain.request_body(stream, chunk.clone(), end, effects),
-                }
+            let Some(bytes) = chunks.get(chunk) else {
+                return;
+            };
+            let end = *end_of_stream && chunk + 1 == chunks.len();
+            if is_response {
+                chain.response_body(stream, bytes.clone(), end, effects);
+            } else {
+                chain.request_body(stream, bytes.clone(), end, effects);
             }
         }
-        Event::Trailers(trailers) => match step.phase {
-            Phase::ResponseTrailers => {
+        Event::Trailers(trailers) => {
+            if is_response {
                 chain.response_trailers(stream, trailers.clone(), effects);
+            } else {
+                chain.request_trailers(stream, trailers.clone(), effects);
             }
-            _ => chain.request_trailers(stream, trailers.clone(), effects),
-        },
+        }
     }
-    run.end_call = chain.trace(stream).ordinal();
-    run
 }

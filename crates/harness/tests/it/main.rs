@@ -9,6 +9,7 @@ mod plugins;
 
 mod api;
 mod cache;
+mod explore;
 mod ours;
 mod refused;
 mod reports;

@@ -194,6 +194,6 @@ fn the_example_in_the_reference_is_read() {
     let file = std::path::Path::new("CASES.yaml");
     let suite =
         gatewright_harness::load_text(example, file).unwrap_or_else(|error| panic!("{error}"));
-    assert_eq!(suite.cases.len(), 4);
+    assert_eq!(suite.cases.len(), 5);
     assert_eq!(suite.cases[0].exchanges[0].steps.len(), 5);
 }

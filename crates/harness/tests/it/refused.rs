@@ -126,6 +126,34 @@ fn values_of_the_wrong_kind_in_our_format() {
         "2:5: a plugin that fails to start takes no exchange",
     );
     case(
+        "explore: {split: x}\n    request: {}",
+        "3:15: unknown variation `split`; did you mean `splits`?",
+    );
+    case(
+        "explore: {splits: \"\"}\n    request: {}",
+        "3:15: leaving this out needs a reason",
+    );
+    case(
+        "explore: [splits]\n    request: {}",
+        "3:14: expected a mapping of what is left out to the reason, found a list",
+    );
+    case(
+        "budget: {share: -1}\n    request: {}",
+        "3:21: expected a percentage above 0, found a number",
+    );
+    case(
+        "budget: {fuel: many}\n    request: {}",
+        "3:20: expected a number, found a text",
+    );
+    case(
+        "interleave: true\n    request: {}",
+        "3:17: one exchange has nobody to take turns with; list two or more under `exchanges`",
+    );
+    case(
+        "interleave: [1, 3]\n    exchanges: [{request: {}}, {request: {}}]",
+        "3:21: there is no exchange 3; they count from 1 to 2",
+    );
+    case(
         "request: {}\n    exchanges: []",
         "3:14: with `exchanges`, a case has no exchange of its own",
     );
