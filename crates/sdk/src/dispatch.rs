@@ -1,82 +1,197 @@
-//! The `proxy-wasm` crate's contexts over our driver.
+//! From the host's callbacks, which name a context by number, to the author's types.
+//!
+//! It is our own and not that of the `proxy-wasm` crate, which panics on what a host may do: on an
+//! id that it does not know, on one that comes twice, on a call within a call, and on the answer to
+//! a callout that was not made through its own hostcalls, whose statuses are a Rust enum that
+//! cannot hold every number. Here none of that panics, and it runs natively too, under test.
 
-use crate::driver::{Open, Phases, Root};
-use crate::{Plugin, Stream, logger, sys};
-use gatewright_abi as abi;
-use proxy_wasm::traits::{Context, HttpContext, RootContext, StreamContext};
-use proxy_wasm::types::{Action, Bytes, ContextType, GrpcStatusCode, Status};
-use std::time::{Duration, SystemTime};
-use unused::{never_called, never_called_of_context, never_called_of_http, never_called_of_root};
+mod contexts;
+pub(crate) mod exports;
 
-mod unused;
+use crate::driver::{self, Root};
+use crate::{HostError, Plugin, Stream};
+use contexts::{Contexts, Slot};
+use core::cell::{Cell, RefCell};
+use gatewright_abi::Action;
 
-/// What `_initialize` does for a plugin.
-pub fn initialize<P: Plugin>() {
-    sys::call_constructors();
-    logger::install(P::LOG_LEVEL);
-    proxy_wasm::set_root_context(|_| Box::new(Root::<P>::new()));
+thread_local! {
+    /// The context that a callback runs for.
+    static CURRENT: Cell<u32> = const { Cell::new(0) };
 }
 
-fn action(action: abi::Action) -> Action {
-    match action {
-        abi::Action::Continue => Action::Continue,
-        abi::Action::Pause => Action::Pause,
-    }
+/// The context that a callback runs for.
+pub(crate) fn current() -> u32 {
+    CURRENT.get()
 }
 
-impl<P: Plugin> Context for Root<P> {
-    never_called_of_context!();
+/// Makes a context the one that runs.
+pub(crate) fn enter(context: u32) {
+    CURRENT.set(context);
 }
 
-impl<P: Plugin> RootContext for Root<P> {
-    never_called_of_root!();
-
-    fn on_configure(&mut self, size: usize) -> bool {
-        self.configure(size)
-    }
-
-    fn create_http_context(&self, _context_id: u32) -> Option<Box<dyn HttpContext>> {
-        // Without a context the dispatcher would panic.
-        Some(match self.open() {
-            Some(open) => Box::new(open),
-            None => Box::new(Open::unconfigured()),
-        })
-    }
-
-    fn get_type(&self) -> Option<ContextType> {
-        Some(ContextType::HttpContext)
-    }
+/// Every context of a plugin in this VM.
+pub struct Dispatcher<P: Plugin> {
+    state: RefCell<State<P>>,
 }
 
-impl<S: Stream> Context for Open<S> {
-    never_called_of_context!();
+struct State<P: Plugin> {
+    /// One on most hosts; Envoy runs plugins of one VM id together.
+    roots: Vec<(u32, Root<P>)>,
+    streams: Contexts<P::Stream>,
+}
 
-    fn on_done(&mut self) -> bool {
-        self.done();
+impl<P: Plugin> Dispatcher<P> {
+    /// No contexts yet.
+    #[expect(clippy::new_without_default, reason = "it must be const")]
+    pub const fn new() -> Self {
+        Self {
+            state: RefCell::new(State {
+                roots: Vec::new(),
+                streams: Contexts::new(),
+            }),
+        }
+    }
+
+    /// Runs `f` on the state, for a context. None if the host calls in while a callback runs,
+    /// which no host should do: the inner call is passed over.
+    fn enter<R>(&self, context: u32, f: impl FnOnce(&mut State<P>) -> R) -> Option<R> {
+        let mut state = self.state.try_borrow_mut().ok()?;
+        CURRENT.set(context);
+        Some(f(&mut state))
+    }
+
+    /// A context begins: a root without a parent, a stream with one.
+    pub fn create(&self, context: u32, parent: u32) {
+        self.enter(context, |state| {
+            if parent == 0 {
+                state.roots.retain(|(id, _)| *id != context);
+                state.roots.push((context, Root::new()));
+                return;
+            }
+            let stream = state.root(parent).and_then(|root| root.open());
+            let slot = stream.map_or(Slot::Refused, Slot::Open);
+            state.streams.insert(context, slot);
+        });
+    }
+
+    /// The plugin's configuration is there. Says whether it is accepted.
+    pub fn configure(&self, context: u32, size: usize) -> bool {
+        let accepted = self.enter(context, |state| match state.root(context) {
+            Some(root) => root.configure(size),
+            None => {
+                log::error!("configuration refused: context {context} is no plugin");
+                false
+            }
+        });
+        accepted.unwrap_or(false)
+    }
+
+    /// Runs a phase of a stream, or refuses a stream that there should not be.
+    fn phase(
+        &self,
+        context: u32,
+        on_stream: impl FnOnce(&mut P::Stream) -> Action,
+        on_refused: impl FnOnce() -> Action,
+    ) -> Action {
+        let action = self.enter(context, |state| match state.streams.get(context) {
+            Some(Slot::Open(stream)) => on_stream(stream),
+            _ => on_refused(),
+        });
+        action.unwrap_or(Action::Continue)
+    }
+
+    /// The request's headers are there.
+    pub fn request_headers(&self, context: u32, count: usize, end_of_stream: bool) -> Action {
+        self.phase(
+            context,
+            |stream| driver::request_headers(stream, count, end_of_stream),
+            driver::refuse,
+        )
+    }
+
+    /// A chunk of the request's body is there.
+    pub fn request_body(&self, context: u32, size: usize, end_of_stream: bool) -> Action {
+        self.phase(
+            context,
+            |stream| driver::request_body(stream, size, end_of_stream),
+            || Action::Continue,
+        )
+    }
+
+    /// The response's headers are there.
+    pub fn response_headers(&self, context: u32, count: usize, end_of_stream: bool) -> Action {
+        self.phase(
+            context,
+            |stream| driver::response_headers(stream, count, end_of_stream),
+            driver::refuse,
+        )
+    }
+
+    /// A chunk of the response's body is there.
+    pub fn response_body(&self, context: u32, size: usize, end_of_stream: bool) -> Action {
+        self.phase(
+            context,
+            |stream| driver::response_body(stream, size, end_of_stream),
+            || Action::Continue,
+        )
+    }
+
+    /// Runs what is said at the end of a stream.
+    fn end(&self, context: u32, f: impl FnOnce(&mut P::Stream)) {
+        self.enter(context, |state| {
+            if let Some(Slot::Open(stream)) = state.streams.get(context) {
+                f(stream);
+            }
+        });
+    }
+
+    /// The context is over; the host need not wait.
+    pub fn done(&self, context: u32) -> bool {
+        self.end(context, Stream::on_done);
         true
     }
+
+    /// The stream may be logged.
+    pub fn log(&self, context: u32) {
+        self.end(context, |stream| stream.on_log(&crate::Finished::new()));
+    }
+
+    /// The context is forgotten.
+    pub fn delete(&self, context: u32) {
+        self.enter(context, |state| {
+            if !state.streams.remove(context) {
+                state.roots.retain(|(id, _)| *id != context);
+            }
+        });
+    }
+
+    /// A stream's own answer to an error.
+    pub(crate) fn failed(&self, context: u32, error: &HostError) -> Action {
+        self.phase(
+            context,
+            |stream| driver::failed(stream, error),
+            driver::refuse,
+        )
+    }
+
+    /// The plugin of a root context, once it is configured.
+    pub(crate) fn plugin(&self, context: u32) -> Option<std::rc::Rc<P>> {
+        self.enter(context, |state| state.root(context)?.plugin())?
+    }
 }
 
-impl<S: Stream> HttpContext for Open<S> {
-    never_called_of_http!();
-
-    fn on_http_request_headers(&mut self, count: usize, end_of_stream: bool) -> Action {
-        action(self.request_headers(count, end_of_stream))
-    }
-
-    fn on_http_request_body(&mut self, size: usize, end_of_stream: bool) -> Action {
-        action(self.request_body(size, end_of_stream))
-    }
-
-    fn on_http_response_headers(&mut self, count: usize, end_of_stream: bool) -> Action {
-        action(self.response_headers(count, end_of_stream))
-    }
-
-    fn on_http_response_body(&mut self, size: usize, end_of_stream: bool) -> Action {
-        action(self.response_body(size, end_of_stream))
-    }
-
-    fn on_log(&mut self) {
-        self.log();
+impl<P: Plugin> State<P> {
+    fn root(&mut self, id: u32) -> Option<&mut Root<P>> {
+        let mut roots = self.roots.iter_mut();
+        Some(&mut roots.find(|(known, _)| *known == id)?.1)
     }
 }
+
+impl<P: Plugin> core::fmt::Debug for Dispatcher<P> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Dispatcher").finish_non_exhaustive()
+    }
+}
+
+#[cfg(all(test, not(target_os = "wasi")))]
+mod tests;

@@ -42,8 +42,13 @@ impl<P: Plugin> Root<P> {
     }
 
     /// Opens a stream; none if the plugin has refused its configuration.
-    pub(crate) fn open(&self) -> Option<Open<P::Stream>> {
-        self.plugin.as_ref().map(|plugin| Open(plugin.stream()))
+    pub(crate) fn open(&self) -> Option<P::Stream> {
+        self.plugin.as_ref().map(P::stream)
+    }
+
+    /// The plugin, once it is configured.
+    pub(crate) fn plugin(&self) -> Option<Rc<P>> {
+        self.plugin.clone()
     }
 }
 
@@ -54,93 +59,61 @@ fn read_configuration(size: usize) -> Result<Vec<u8>, HostError> {
     hostcall::buffer(BufferType::PluginConfiguration, 0, size)
 }
 
-/// An open stream. As large as the author's type, so that one without state costs no memory.
-pub(crate) struct Open<S>(S);
-
-/// A stream that the host opened though the plugin refused its configuration: it is answered, not
+/// Answers a stream that the host opened though the plugin has no valid configuration: it is not
 /// waved through.
-pub(crate) struct Unconfigured;
+pub(crate) fn refuse() -> Action {
+    log::error!("stream refused: the plugin has no valid configuration");
+    finish(&LocalReply::new(500).details("plugin_not_configured").into())
+}
 
-impl Open<Unconfigured> {
-    pub(crate) const fn unconfigured() -> Self {
-        Self(Unconfigured)
+pub(crate) fn request_headers(
+    stream: &mut impl Stream,
+    count: usize,
+    end_of_stream: bool,
+) -> Action {
+    let mut headers = RequestHeaders::new(count, end_of_stream);
+    let flow = stream.on_request_headers(&mut headers);
+    settle(stream, flow)
+}
+
+pub(crate) fn request_body(stream: &mut impl Stream, size: usize, end_of_stream: bool) -> Action {
+    let mut body = RequestBody::new(size, end_of_stream);
+    let flow = stream.on_request_body(&mut body);
+    settle(stream, flow)
+}
+
+pub(crate) fn response_headers(
+    stream: &mut impl Stream,
+    count: usize,
+    end_of_stream: bool,
+) -> Action {
+    let mut headers = ResponseHeaders::new(count, end_of_stream);
+    let flow = stream.on_response_headers(&mut headers);
+    settle(stream, flow)
+}
+
+pub(crate) fn response_body(stream: &mut impl Stream, size: usize, end_of_stream: bool) -> Action {
+    let mut body = ResponseBody::new(size, end_of_stream);
+    if let Err(error) = stream.on_response_body(&mut body) {
+        report(&error);
+        // The stream may want to know; what it answers can no longer be sent.
+        stream.on_error(&error);
+    }
+    Action::Continue
+}
+
+/// Does what a callback decided.
+fn settle(stream: &mut impl Stream, flow: Result<Flow, HostError>) -> Action {
+    match flow {
+        Ok(flow) => finish(&flow),
+        Err(error) => failed(stream, &error),
     }
 }
 
-impl Unconfigured {
-    fn refuse() -> Result<Flow, HostError> {
-        log::error!("stream refused: the plugin has no valid configuration");
-        Ok(LocalReply::new(500).details("plugin_not_configured").into())
-    }
-}
-
-impl Stream for Unconfigured {
-    fn on_request_headers(&mut self, _: &mut RequestHeaders<'_>) -> Result<Flow, HostError> {
-        Self::refuse()
-    }
-
-    fn on_response_headers(&mut self, _: &mut ResponseHeaders<'_>) -> Result<Flow, HostError> {
-        Self::refuse()
-    }
-}
-
-/// What the host calls of a stream.
-pub(crate) trait Phases {
-    fn request_headers(&mut self, count: usize, end_of_stream: bool) -> Action;
-    fn request_body(&mut self, size: usize, end_of_stream: bool) -> Action;
-    fn response_headers(&mut self, count: usize, end_of_stream: bool) -> Action;
-    fn response_body(&mut self, size: usize, end_of_stream: bool) -> Action;
-    fn done(&mut self);
-    fn log(&mut self);
-}
-
-impl<S: Stream> Phases for Open<S> {
-    fn request_headers(&mut self, count: usize, end_of_stream: bool) -> Action {
-        let mut headers = RequestHeaders::new(count, end_of_stream);
-        self.run(|stream| stream.on_request_headers(&mut headers))
-    }
-
-    fn request_body(&mut self, size: usize, end_of_stream: bool) -> Action {
-        let mut body = RequestBody::new(size, end_of_stream);
-        self.run(|stream| stream.on_request_body(&mut body))
-    }
-
-    fn response_headers(&mut self, count: usize, end_of_stream: bool) -> Action {
-        let mut headers = ResponseHeaders::new(count, end_of_stream);
-        self.run(|stream| stream.on_response_headers(&mut headers))
-    }
-
-    fn response_body(&mut self, size: usize, end_of_stream: bool) -> Action {
-        let mut body = ResponseBody::new(size, end_of_stream);
-        if let Err(error) = self.0.on_response_body(&mut body) {
-            report(&error);
-            // The stream may want to know; what it answers can no longer be sent.
-            self.0.on_error(&error);
-        }
-        Action::Continue
-    }
-
-    fn done(&mut self) {
-        self.0.on_done();
-    }
-
-    fn log(&mut self) {
-        self.0.on_log(&Finished::new());
-    }
-}
-
-impl<S: Stream> Open<S> {
-    fn run(&mut self, callback: impl FnOnce(&mut S) -> Result<Flow, HostError>) -> Action {
-        let flow = match callback(&mut self.0) {
-            Ok(Flow::Continue) => return Action::Continue,
-            Ok(flow) => flow,
-            Err(error) => {
-                report(&error);
-                self.0.on_error(&error)
-            }
-        };
-        finish(&flow)
-    }
+/// Does what the stream decides about an error.
+pub(crate) fn failed(stream: &mut impl Stream, error: &HostError) -> Action {
+    report(error);
+    finish(&stream.on_error(error))
 }
 
 fn report(error: &HostError) {
@@ -149,9 +122,10 @@ fn report(error: &HostError) {
 
 /// Sends a reply. The stream is held even if the host could not send it, because the plugin
 /// decided that the request must not go on.
-fn finish(flow: &Flow) -> Action {
+pub(crate) fn finish(flow: &Flow) -> Action {
     match flow {
         Flow::Continue => Action::Continue,
+        Flow::Held(_) => Action::Pause,
         Flow::Reply(reply) => {
             if let Err(error) = reply.send() {
                 report(&error);
@@ -169,7 +143,7 @@ pub struct Finished {
 }
 
 impl Finished {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self {
             request: Headers::new(0, true),
             response: Headers::new(0, true),

@@ -17,6 +17,7 @@ enum Problem {
     Status(u32),
     /// What the bytes should have been.
     Malformed(&'static str),
+    Unanswered,
 }
 
 impl HostError {
@@ -35,6 +36,20 @@ impl HostError {
         }
     }
 
+    /// For a callout that found no answer.
+    pub(crate) const fn unanswered(call: &'static str) -> Self {
+        Self {
+            call,
+            problem: Problem::Unanswered,
+        }
+    }
+
+    /// Whether this is a callout that the host made and nobody answered: the upstream could not be
+    /// reached, reset the call, or took too long.
+    pub fn is_unanswered(&self) -> bool {
+        self.problem == Problem::Unanswered
+    }
+
     /// The name of the hostcall, such as `proxy_get_header_map_value`.
     pub const fn call(&self) -> &'static str {
         self.call
@@ -45,7 +60,7 @@ impl HostError {
     pub const fn code(&self) -> Option<u32> {
         match self.problem {
             Problem::Status(code) => Some(code),
-            Problem::Malformed(_) => None,
+            Problem::Malformed(_) | Problem::Unanswered => None,
         }
     }
 
@@ -60,6 +75,9 @@ impl core::fmt::Display for HostError {
         match self.problem {
             Problem::Malformed(thing) => {
                 write!(f, "`{}` answered bytes that are no {thing}", self.call)
+            }
+            Problem::Unanswered => {
+                write!(f, "`{}`: the upstream gave no answer in time", self.call)
             }
             Problem::Status(code) => {
                 let name = Status::from_u32(code).map_or("not in the ABI", Status::name);

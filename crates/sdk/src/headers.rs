@@ -160,7 +160,7 @@ impl<S: Side> Headers<'_, S> {
     }
 }
 
-fn read(map: MapType) -> Result<HeaderList, HostError> {
+pub(crate) fn read(map: MapType) -> Result<HeaderList, HostError> {
     HeaderList::from_wire(hostcall::pairs(map)?)
         .map_err(|_| HostError::malformed(Hostcall::GetHeaderMapPairs.name(), "header map"))
 }

@@ -1,5 +1,7 @@
 //! Hostcalls with a meaning: every status becomes a value or a [`HostError`].
 
+pub(crate) mod envoy;
+
 use crate::{HostError, sys};
 use gatewright_abi::{BufferType, Hostcall, LogLevel, MapType, Status};
 

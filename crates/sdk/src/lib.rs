@@ -72,9 +72,7 @@
 //! [`Stream::on_error`] says otherwise.
 //!
 //! Deliberately not here: waiting in a callback (production ignores it), anything that production
-//! refuses, and the numbers and encodings of the ABI, which are `gatewright-abi`'s. Lifecycle and
-//! dispatch are the `proxy-wasm` crate's; hostcalls are bound anew, because its own cannot hold
-//! every status that hosts answer.
+//! refuses, and the numbers and encodings of the ABI, which are `gatewright-abi`'s.
 
 #![deny(clippy::indexing_slicing, clippy::expect_used)]
 
@@ -83,9 +81,9 @@ mod body;
 mod clock;
 mod config;
 mod cookies;
-#[cfg(target_os = "wasi")]
 mod dispatch;
 mod driver;
+pub mod envoy;
 mod error;
 mod headers;
 mod hostcall;
@@ -95,7 +93,7 @@ mod random;
 mod reply;
 mod side;
 mod sys;
-#[cfg(not(target_os = "wasi"))]
+#[cfg(any(not(target_os = "wasi"), feature = "testing"))]
 pub mod testing;
 mod uri;
 
@@ -116,31 +114,9 @@ pub use reply::{Flow, LocalReply};
 pub use side::{Request, Response, Side};
 pub use uri::{Authority, PathAndQuery};
 
-/// Makes a type the plugin of this crate, which must be a `cdylib`. Once a crate.
-///
-/// On `wasm32-wasip1` this exports `_initialize`, which a host calls first. Elsewhere it only
-/// checks that the type is a [`Plugin`].
-#[macro_export]
-macro_rules! plugin {
-    ($plugin:ty) => {
-        const _: () = {
-            #[cfg(target_os = "wasi")]
-            #[expect(unsafe_code, reason = "the name by which a host finds it")]
-            #[unsafe(no_mangle)]
-            extern "C" fn _initialize() {
-                $crate::__private::initialize::<$plugin>();
-            }
-
-            #[cfg(not(target_os = "wasi"))]
-            const fn is_a_plugin<P: $crate::Plugin>() {}
-            #[cfg(not(target_os = "wasi"))]
-            is_a_plugin::<$plugin>();
-        };
-    };
-}
-
 #[doc(hidden)]
 pub mod __private {
-    #[cfg(target_os = "wasi")]
-    pub use crate::dispatch::initialize;
+    pub use crate::dispatch::Dispatcher;
+    #[cfg(all(target_os = "wasi", not(feature = "testing")))]
+    pub use crate::dispatch::exports::{Answer, allocate, initialize};
 }

@@ -37,7 +37,7 @@ impl log::Log for HostLogger {
 }
 
 /// Sends records of this level and above to the host, and panics as critical.
-#[cfg(target_os = "wasi")]
+#[cfg(all(target_os = "wasi", not(feature = "testing")))]
 pub(crate) fn install(level: LevelFilter) {
     // Fails only if the plugin has installed a logger of its own, which then stays.
     let _ = log::set_logger(&HostLogger);
@@ -50,7 +50,7 @@ pub(crate) fn install(level: LevelFilter) {
 
 /// The in-memory host of each thread filters by itself, since tests share one logger. Panics stay
 /// the test runner's.
-#[cfg(not(target_os = "wasi"))]
+#[cfg(any(not(target_os = "wasi"), feature = "testing"))]
 pub(crate) fn install(level: LevelFilter) {
     let _ = log::set_logger(&HostLogger);
     log::set_max_level(LevelFilter::Trace);

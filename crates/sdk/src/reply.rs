@@ -10,7 +10,15 @@ pub enum Flow {
     Continue,
     /// The client gets this answer, and no later phase of the request runs.
     Reply(LocalReply),
+    /// The stream waits for what [`hold`](crate::envoy::hold) awaits. Only it makes this.
+    #[doc(hidden)]
+    Held(Held),
 }
+
+/// Proof that something will continue the stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[doc(hidden)]
+pub struct Held(pub(crate) ());
 
 impl From<LocalReply> for Flow {
     fn from(reply: LocalReply) -> Self {

@@ -27,18 +27,26 @@
 //! assert_eq!(seen.reply, None);
 //! ```
 
-use crate::driver::{Open, Phases, Root};
+mod callouts;
+
+use crate::dispatch::Dispatcher;
+use crate::envoy::tasks;
 use crate::sys::memory::{self, Answer, MemoryHost};
 use crate::{HeaderList, Plugin, logger};
+use core::cell::Cell;
 use gatewright_abi::{Action, BufferType, LogLevel, MapType, Status};
+use std::rc::Rc;
 
-pub use crate::sys::memory::SentReply;
+pub use crate::sys::memory::{Metric, SentCall, SentReply};
+pub use callouts::CallResponse;
 
 /// A plugin that is configured in the in-memory host of this thread.
 ///
 /// There is one host a thread: a plugin configured later takes it over.
 pub struct TestPlugin<P: Plugin> {
-    root: Root<P>,
+    dispatcher: Rc<Dispatcher<P>>,
+    /// The id of the stream that is opened next.
+    next: Cell<u32>,
     logs: Vec<(LogLevel, String)>,
 }
 
@@ -74,23 +82,28 @@ impl<P: Plugin> TestPlugin<P> {
         answers: &[(&'static str, u32)],
         configuration: &[u8],
     ) -> Result<Self, Refused> {
+        reset();
         memory::with(|host| {
-            *host = MemoryHost::new();
             host.buffers = vec![(BufferType::PluginConfiguration, configuration.to_vec())];
         });
         for (call, status) in answers {
             answer(call, *status, b"");
         }
         logger::install(P::LOG_LEVEL);
-        let mut root = Root::new();
-        let accepted = root.configure(configuration.len());
+        let dispatcher = Rc::new(Dispatcher::new());
+        dispatcher.create(ROOT, 0);
+        let accepted = dispatcher.configure(ROOT, configuration.len());
         let logs = memory::with(|host| {
             host.buffers.clear();
             host.calls.clear();
             core::mem::take(&mut host.logs)
         });
         if accepted {
-            Ok(Self { root, logs })
+            Ok(Self {
+                dispatcher,
+                next: Cell::new(ROOT + 1),
+                logs,
+            })
         } else {
             Err(Refused { logs })
         }
@@ -101,10 +114,34 @@ impl<P: Plugin> TestPlugin<P> {
         &self.logs
     }
 
-    /// Opens a stream.
+    /// Opens a stream. Any number may be open at once.
     pub fn stream(&self) -> TestStream {
-        TestStream::new(&self.root)
+        let id = self.next.replace(self.next.get() + 1);
+        self.dispatcher.create(id, ROOT);
+        TestStream {
+            id,
+            events: Rc::<Dispatcher<P>>::clone(&self.dispatcher),
+        }
     }
+}
+
+/// The id of the root context.
+const ROOT: u32 = 1;
+
+/// Puts a fresh host in the place of this thread's.
+pub fn reset() {
+    tasks::reset();
+    memory::with(|host| *host = MemoryHost::new());
+}
+
+/// The metrics that were defined on this thread's host.
+pub fn metrics() -> Vec<Metric> {
+    memory::with(|host| host.shared.metrics.clone())
+}
+
+/// Milliseconds between ticks that the plugin asked for; 0 for none.
+pub fn tick_period() -> u32 {
+    memory::with(|host| host.shared.tick_period)
 }
 
 /// Makes the host of this thread answer every later call of this name with a status, and where it
@@ -158,11 +195,57 @@ pub struct Seen {
     pub logs: Vec<(LogLevel, String)>,
     /// The hostcalls that were made, in order.
     pub calls: Vec<&'static str>,
+    /// The callouts that were made.
+    pub sent: Vec<SentCall>,
 }
 
-/// A stream that a test leads through its phases.
+/// What a host calls, whatever the plugin.
+trait Events {
+    fn event(&self, event: Event, size: usize, end_of_stream: bool) -> Action;
+}
+
+#[derive(Clone, Copy)]
+enum Event {
+    RequestHeaders(u32),
+    RequestBody(u32),
+    ResponseHeaders(u32),
+    ResponseBody(u32),
+    Done(u32),
+    Log(u32),
+    Delete(u32),
+}
+
+impl<P: Plugin> Events for Dispatcher<P> {
+    fn event(&self, event: Event, size: usize, end_of_stream: bool) -> Action {
+        match event {
+            Event::RequestHeaders(id) => return self.request_headers(id, size, end_of_stream),
+            Event::RequestBody(id) => return self.request_body(id, size, end_of_stream),
+            Event::ResponseHeaders(id) => return self.response_headers(id, size, end_of_stream),
+            Event::ResponseBody(id) => return self.response_body(id, size, end_of_stream),
+            Event::Done(id) => {
+                self.done(id);
+                tasks::end(id);
+            }
+            Event::Log(id) => self.log(id),
+            Event::Delete(id) => {
+                tasks::end(id);
+                self.delete(id);
+            }
+        }
+        Action::Continue
+    }
+}
+
+/// A stream that a test leads through its phases. Dropped, it ends without being told.
 pub struct TestStream {
-    open: Box<dyn Phases>,
+    id: u32,
+    events: Rc<dyn Events>,
+}
+
+impl Drop for TestStream {
+    fn drop(&mut self) {
+        self.events.event(Event::Delete(self.id), 0, false);
+    }
 }
 
 impl core::fmt::Debug for TestStream {
@@ -172,15 +255,6 @@ impl core::fmt::Debug for TestStream {
 }
 
 impl TestStream {
-    /// As the dispatcher opens one.
-    fn new<P: Plugin>(root: &Root<P>) -> Self {
-        let open: Box<dyn Phases> = match root.open() {
-            Some(open) => Box::new(open),
-            None => Box::new(Open::unconfigured()),
-        };
-        Self { open }
-    }
-
     /// The request's headers arrive, and a body will follow.
     pub fn request_headers<N, V>(&mut self, headers: impl IntoIterator<Item = (N, V)>) -> Seen
     where
@@ -188,14 +262,16 @@ impl TestStream {
         V: AsRef<[u8]>,
     {
         let count = begin_headers(MapType::HttpRequestHeaders, headers);
-        let action = self.open.request_headers(count, false);
+        let event = Event::RequestHeaders(self.id);
+        let action = self.events.event(event, count, false);
         end(action)
     }
 
     /// A chunk of the request's body arrives.
     pub fn request_body(&mut self, chunk: impl AsRef<[u8]>, end_of_stream: bool) -> Seen {
         let size = begin_body(BufferType::HttpRequestBody, chunk.as_ref());
-        let action = self.open.request_body(size, end_of_stream);
+        let event = Event::RequestBody(self.id);
+        let action = self.events.event(event, size, end_of_stream);
         end(action)
     }
 
@@ -206,33 +282,35 @@ impl TestStream {
         V: AsRef<[u8]>,
     {
         let count = begin_headers(MapType::HttpResponseHeaders, headers);
-        let action = self.open.response_headers(count, false);
+        let event = Event::ResponseHeaders(self.id);
+        let action = self.events.event(event, count, false);
         end(action)
     }
 
     /// A chunk of the response's body arrives.
     pub fn response_body(&mut self, chunk: impl AsRef<[u8]>, end_of_stream: bool) -> Seen {
         let size = begin_body(BufferType::HttpResponseBody, chunk.as_ref());
-        let action = self.open.response_body(size, end_of_stream);
+        let event = Event::ResponseBody(self.id);
+        let action = self.events.event(event, size, end_of_stream);
         end(action)
     }
 
     /// The exchange is over, as production ends it.
-    pub fn done(mut self) -> Seen {
-        self.open.done();
+    pub fn done(self) -> Seen {
+        self.events.event(Event::Done(self.id), 0, false);
         end(Action::Continue)
     }
 
     /// The exchange is over and logged, as Envoy ends it, with these headers to read.
-    pub fn done_and_log(mut self, request: HeaderList, response: HeaderList) -> Seen {
-        self.open.done();
+    pub fn done_and_log(self, request: HeaderList, response: HeaderList) -> Seen {
+        self.events.event(Event::Done(self.id), 0, false);
         memory::with(|host| {
             host.maps = vec![
                 (MapType::HttpRequestHeaders, request),
                 (MapType::HttpResponseHeaders, response),
             ];
         });
-        self.open.log();
+        self.events.event(Event::Log(self.id), 0, false);
         end(Action::Continue)
     }
 }
@@ -258,7 +336,12 @@ fn begin_body(buffer: BufferType, chunk: &[u8]) -> usize {
 
 fn end(action: Action) -> Seen {
     memory::with(|host| {
-        let headers = core::mem::take(&mut host.maps).pop();
+        // A stream that is held keeps its headers, which a callout's answer may change.
+        let is_held = action == Action::Pause && host.reply.is_none();
+        let headers = match is_held {
+            true => host.maps.last().cloned(),
+            false => core::mem::take(&mut host.maps).pop(),
+        };
         let body = core::mem::take(&mut host.buffers).pop();
         Seen {
             action,
@@ -267,6 +350,7 @@ fn end(action: Action) -> Seen {
             reply: host.reply.take(),
             logs: core::mem::take(&mut host.logs),
             calls: core::mem::take(&mut host.calls),
+            sent: core::mem::take(&mut host.shared.sent),
         }
     })
 }
@@ -291,49 +375,4 @@ pub fn every_status() -> impl Iterator<Item = u32> {
     (0..=15)
         .chain([99, u32::MAX])
         .filter(|status| *status != Status::Ok.as_u32())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::{ConfigError, NoConfig, Stream};
-    use std::rc::Rc;
-
-    #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
-    use wasm_bindgen_test::wasm_bindgen_test as test;
-
-    struct Nothing;
-
-    impl Plugin for Nothing {
-        type Config = NoConfig;
-        type Stream = Self;
-
-        fn configure(_: NoConfig) -> Result<Self, ConfigError> {
-            Ok(Self)
-        }
-
-        fn stream(self: &Rc<Self>) -> Self {
-            Self
-        }
-    }
-
-    impl Stream for Nothing {}
-
-    #[test]
-    fn a_stream_of_a_plugin_that_was_never_configured_is_answered() {
-        memory::with(|host| *host = MemoryHost::new());
-        logger::install(log::LevelFilter::Info);
-        let mut stream = TestStream::new(&Root::<Nothing>::new());
-        for seen in [
-            stream.request_headers([(":path", "/")]),
-            stream.response_headers([(":status", "200")]),
-        ] {
-            assert!(!seen.goes_on());
-            assert_eq!(seen.reply.map(|reply| reply.status), Some(500));
-            assert_eq!(
-                seen.logs.first().map(|(_, message)| message.as_str()),
-                Some("stream refused: the plugin has no valid configuration")
-            );
-        }
-    }
 }

@@ -9,31 +9,41 @@
     )
 )]
 
-use gatewright::testing::{TestPlugin, answer, every_status};
+use gatewright::envoy::{
+    self, Counter, Gauge, GrpcCall, GrpcStream, Histogram, HttpCall, Queue, Service, SharedData,
+};
+use gatewright::testing::{CallResponse, TestPlugin, answer, every_status};
 use gatewright::{
-    ConfigError, Finished, Flow, Gather, HostError, LocalReply, NoConfig, Plugin, RequestBody,
-    RequestHeaders, ResponseBody, ResponseHeaders, SetCookie, Stream, Transform, attributes,
-    random_u64, unix_time,
+    ConfigError, Finished, Flow, Gather, HeaderList, HostError, LocalReply, NoConfig, Plugin,
+    RequestBody, RequestHeaders, ResponseBody, ResponseHeaders, SetCookie, Stream, Transform,
+    attributes, random_u64, unix_time,
 };
 use std::rc::Rc;
+use std::time::Duration;
 
 #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
-const CALLS: [&str; 13] = [
-    "proxy_log",
-    "proxy_get_buffer_bytes",
-    "proxy_set_buffer_bytes",
-    "proxy_get_header_map_pairs",
-    "proxy_set_header_map_pairs",
-    "proxy_get_header_map_value",
-    "proxy_add_header_map_value",
-    "proxy_replace_header_map_value",
-    "proxy_remove_header_map_value",
-    "proxy_send_local_response",
-    "proxy_get_property",
-    "proxy_get_current_time_nanoseconds",
-    "random_get",
+/// Every hostcall of the ABI, and the one of WASI that the SDK makes itself.
+fn calls() -> impl Iterator<Item = &'static str> {
+    macro_rules! names {
+        ($($variant:ident $name:literal ($($parameter:ident),*);)*) => { [$($name),*] };
+    }
+    let names = gatewright_abi::foreach_hostcall!(names);
+    names.into_iter().chain(["random_get"])
+}
+
+/// Hostcalls that the SDK never makes, each with the reason.
+const NEVER_MADE: [&str; 5] = [
+    // A plugin's contexts end when the host says so.
+    "proxy_done",
+    // The level is the plugin's own.
+    "proxy_get_log_level",
+    // Callbacks are told both sizes.
+    "proxy_get_buffer_status",
+    "proxy_get_header_map_size",
+    // A reply ends a stream.
+    "proxy_close_stream",
 ];
 
 /// Calls everything that the SDK offers, stopping at nothing.
@@ -74,9 +84,13 @@ impl Stream for Everything {
             attributes::envoy::SOURCE_PORT.get().map(|_| ()),
             attributes::envoy::REQUEST_HEADERS.get().map(|_| ()),
         ];
-        log::info!("{results:?}");
+        log::info!("{results:?} {:?}", envoy_calls());
+        call_out();
         results.into_iter().collect::<Result<(), _>>()?;
-        Ok(LocalReply::new(204).into())
+        envoy::hold(headers, async |_| {
+            HttpCall::get("u", "a", "/").send().await?;
+            Ok(Flow::Continue)
+        })
     }
 
     fn on_request_body(&mut self, body: &mut RequestBody<'_>) -> Result<Flow, HostError> {
@@ -99,7 +113,7 @@ impl Stream for Everything {
         headers.set_status(200)?;
         headers.append_cookie(&SetCookie::new("a", "1"))?;
         headers.remove_cookie("a")?;
-        Ok(Flow::Continue)
+        Ok(LocalReply::new(204).into())
     }
 
     fn on_response_body(&mut self, body: &mut ResponseBody<'_>) -> Result<(), HostError> {
@@ -125,29 +139,104 @@ impl Transform for Double {
     }
 }
 
-gatewright::plugin!(Everything);
+impl Service for Everything {
+    fn on_tick(self: &Rc<Self>) -> Result<(), HostError> {
+        call_out();
+        envoy_calls().into_iter().collect()
+    }
 
-/// Leads a stream through all phases on the host as it is.
-fn run(plugin: &TestPlugin<Everything>) {
+    fn on_queue_ready(self: &Rc<Self>, queue: Queue) -> Result<(), HostError> {
+        queue.dequeue().map(|_| ())
+    }
+}
+
+gatewright::envoy_plugin!(Everything);
+
+/// Leads a stream through all phases on the host as it is, answers its callouts, and lets it end.
+/// Answers the hostcalls that were made.
+fn run(plugin: &TestPlugin<Everything>) -> Vec<&'static str> {
     let mut stream = plugin.stream();
-    stream.request_headers([("a", "1"), ("b", "2")]);
-    stream.request_body("chunk", false);
-    stream.response_headers([(":status", "200")]);
-    stream.response_body("chunk", true);
-    stream.done_and_log(
+    let held = stream.request_headers([("a", "1"), ("b", "2")]);
+    let mut seen = vec![plugin.tick(), plugin.queue_ready("q", "v")];
+    for call in &held.sent {
+        seen.push(plugin.grpc_metadata(call.token, [("a", "1")].into_iter().collect(), false));
+        seen.push(plugin.answer_grpc(call.token, "message"));
+        seen.push(plugin.answer_http(
+            call.token,
+            CallResponse::status(200).body("x").trailer("t", "1"),
+        ));
+        seen.push(plugin.close_grpc(call.token, 2, "closed"));
+    }
+    seen.push(held);
+    seen.push(stream.request_body("chunk", false));
+    seen.push(stream.response_headers([(":status", "200")]));
+    seen.push(stream.response_body("chunk", true));
+    seen.push(stream.done_and_log(
         [("a", "1")].into_iter().collect(),
         [("a", "1")].into_iter().collect(),
-    );
+    ));
+    seen.into_iter().flat_map(|seen| seen.calls).collect()
+}
+
+/// What the SDK offers on Envoy, each on its own so that one refusal does not hide the next.
+fn envoy_calls() -> Vec<Result<(), HostError>> {
+    let data = SharedData::new("k");
+    let queue = Queue::register("q");
+    vec![
+        envoy::set_tick_period(Duration::from_secs(1)),
+        envoy::set_property(["a", "b"], "c"),
+        envoy::call_foreign_function("f", "x").map(|_| ()),
+        data.set("v"),
+        data.get().map(|_| ()),
+        data.update(|_| Vec::new()).map(|_| ()),
+        Queue::resolve("", "q").map(|_| ()),
+        queue.and_then(|queue| queue.enqueue("v")),
+        queue.and_then(|queue| queue.dequeue()).map(|_| ()),
+        Counter::define("c").and_then(|counter| counter.increment(1)),
+        Counter::define("c")
+            .and_then(|counter| counter.get())
+            .map(|_| ()),
+        Gauge::define("g").and_then(|gauge| gauge.shift(-1)),
+        Gauge::define("g").and_then(|gauge| gauge.set(1)),
+        Histogram::define("h").and_then(|histogram| histogram.record(1)),
+    ]
+}
+
+/// One callout of each kind, side by side.
+fn call_out() {
+    envoy::spawn(async { HttpCall::get("u", "a", "/").send().await.map(|_| ()) });
+    envoy::spawn(async { GrpcCall::new("u", "s", "m", "").send().await.map(|_| ()) });
+    envoy::spawn(async {
+        let mut stream = GrpcStream::open("u", "s", "m", &HeaderList::new())?;
+        stream.send("x", false)?;
+        stream.close()?;
+        while stream.message().await?.is_some() {}
+        Ok(())
+    });
+    // Dropped unanswered, so that it is cancelled.
+    envoy::spawn(async {
+        drop(GrpcStream::open("u", "s", "m", &HeaderList::new())?);
+        Ok(())
+    });
 }
 
 #[test]
 fn every_status_of_every_hostcall_is_survived() {
-    for call in CALLS {
+    for call in calls() {
         for status in every_status() {
             let plugin = TestPlugin::<Everything>::configure("").unwrap();
             answer(call, status, b"left over");
             run(&plugin);
         }
+    }
+}
+
+#[test]
+fn every_hostcall_is_made_or_named_with_the_reason_why_not() {
+    let plugin = TestPlugin::<Everything>::configure("").unwrap();
+    let made = run(&plugin);
+    for call in calls() {
+        assert_eq!(made.contains(&call), !NEVER_MADE.contains(&call), "{call}");
     }
 }
 
@@ -192,7 +281,7 @@ fn an_error_fails_closed_by_default() {
 fn a_reply_that_cannot_be_sent_still_holds_the_stream() {
     let plugin = TestPlugin::<Everything>::configure("").unwrap();
     answer("proxy_send_local_response", 2, b"");
-    let seen = plugin.stream().request_headers([("a", "1")]);
+    let seen = plugin.stream().response_headers([(":status", "200")]);
     assert!(!seen.goes_on() && seen.reply.is_none());
 }
 

@@ -3,10 +3,15 @@
 //! It behaves as Envoy does where a plugin can tell: names are lower-cased, a header map and a
 //! buffer exist only in their phase, `get` answers the first of several values.
 
+pub(crate) mod envoy;
+
 use crate::HeaderList;
 use gatewright_abi::{BufferType, LogLevel, MapType, Status};
 use log::LevelFilter;
 use std::cell::RefCell;
+
+pub(crate) use envoy::Shared;
+pub use envoy::{Metric, SentCall};
 
 thread_local! {
     static HOST: RefCell<MemoryHost> = const { RefCell::new(MemoryHost::new()) };
@@ -53,6 +58,8 @@ pub(crate) struct MemoryHost {
     pub(crate) time: u64,
     /// Properties by path, segments joined by zero bytes.
     pub(crate) properties: Vec<(Vec<u8>, Vec<u8>)>,
+    /// What only Envoy has.
+    pub(crate) shared: Shared,
     level: LevelFilter,
 }
 
@@ -68,6 +75,7 @@ impl MemoryHost {
             random: 0,
             time: 0,
             properties: Vec::new(),
+            shared: Shared::new(),
             level: LevelFilter::Trace,
         }
     }
@@ -137,6 +145,7 @@ impl MemoryHost {
 
 /// The functions that stand in for hostcalls, one for each in `wasi.rs`.
 pub(crate) mod calls {
+    pub(crate) use super::envoy;
     use super::{LevelFilter, SentReply, with};
     use crate::HeaderList;
     use gatewright_abi::{Hostcall, LogLevel, Status};

@@ -8,6 +8,8 @@
     reason = "foreign functions, and memory that the host filled"
 )]
 
+pub(crate) mod envoy;
+
 use core::ptr::null_mut;
 use gatewright_abi::Status;
 
