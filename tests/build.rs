@@ -1,4 +1,4 @@
-//! Builds the plugins to wasm before the tests that run them, in a target folder of its own.
+//! Builds the plugins and the guests of the tests to wasm before the tests that run them, in a target folder of its own.
 //!
 //! The build gets a clean environment: what the outer cargo tells a build script (its flags, its
 //! target, its wrapper) must not leak into the build of the plugins.
@@ -20,7 +20,7 @@ fn main() {
         .expect("cargo's layout of OUT_DIR")
         .join("plugins");
 
-    for folder in ["plugins", "crates/sdk", "crates/abi"] {
+    for folder in ["plugins", "crates/sdk", "crates/abi", "tests/guests"] {
         watch(&root.join(folder));
     }
     for file in [
@@ -32,8 +32,19 @@ fn main() {
         println!("cargo::rerun-if-changed={}", root.join(file).display());
     }
 
+    // The plugins are the default members; the guests of the tests are named.
+    build(&root, &target, &[]);
+    build(&root, &target, GUESTS);
+    let built = target.join("wasm32-wasip1").join("plugin");
+    println!("cargo::rustc-env=GATEWRIGHT_PLUGINS={}", built.display());
+}
+
+/// Guests that are Rust.
+const GUESTS: &[&str] = &["--package", "guest-bare", "--package", "guest-raw"];
+
+fn build(root: &Path, target: &Path, packages: &[&str]) {
     let mut cargo = Command::new(std::env::var_os("CARGO").expect("cargo sets it"));
-    cargo.current_dir(&root).env_clear();
+    cargo.current_dir(root).env_clear();
     for keep in [
         "PATH",
         "HOME",
@@ -57,14 +68,13 @@ fn main() {
             "plugin",
         ])
         .arg("--target-dir")
-        .arg(&target);
+        .arg(target)
+        .args(packages);
     let status = cargo.status().expect("cargo runs");
     assert!(
         status.success(),
         "the plugins do not build for wasm32-wasip1 (is the target installed? `scripts/setup` does it)"
     );
-    let built = target.join("wasm32-wasip1").join("plugin");
-    println!("cargo::rustc-env=GATEWRIGHT_PLUGINS={}", built.display());
 }
 
 /// Sources only: cargo watches a folder's files by time, and build output lies elsewhere.

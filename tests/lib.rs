@@ -15,6 +15,14 @@ pub fn root() -> PathBuf {
         .unwrap_or_default()
 }
 
+/// The wasm of a guest of the tests, by the name of its folder in `tests/guests`.
+///
+/// # Panics
+/// When there is no such guest.
+pub fn guest(name: &str) -> Vec<u8> {
+    wasm(&format!("guest-{name}"))
+}
+
 /// The wasm of a plugin, by the name of its folder.
 ///
 /// # Panics
