@@ -208,7 +208,7 @@ impl Run {
     }
 
     /// Makes a hostcall with the numbers as they stand, pointers and lengths included. `here` is
-    /// the address of 64 KiB that nobody else uses.
+    /// the address of 64 KiB that nobody else uses, and a text is the address of its bytes.
     fn raw(&self, name: &str, words: &[Word<'_>]) -> Act {
         let Some(hostcall) = Hostcall::from_name(&format!("proxy_{name}")) else {
             return Act::Wrong("no such hostcall");
@@ -218,12 +218,13 @@ impl Run {
             .iter()
             .map(|word| match word {
                 Word::Name("here") => Some(here),
+                Word::Bytes(bytes) => Some(sys::address(bytes.as_ptr())),
                 word => self.number(word).map(|number| number as u64),
             })
             .collect();
         match numbers {
             Some(numbers) => Act::Result(names::status(sys::hostcall(hostcall, &numbers))),
-            None => Act::Wrong("`raw` takes numbers only"),
+            None => Act::Wrong("`raw` takes numbers and texts only"),
         }
     }
 
