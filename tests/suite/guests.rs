@@ -35,7 +35,6 @@ fn a_script_is_done_line_by_line_and_told() {
         on vm_start
           define_metric counter "hits" as hits
         on configure
-        on context_create
         on request_headers
           increment_metric $hits 2          # with a remark
           get_metric $hits
@@ -57,7 +56,6 @@ fn a_script_is_done_line_by_line_and_told() {
         "on vm_start root whole",
         r#"define_metric counter "hits" as hits = OK"#,
         "on configure root whole",
-        "on context_create stream root",
         "on request_headers stream 2 1",
         "increment_metric $hits 2 = OK",
         "get_metric $hits = OK 2",
@@ -69,8 +67,8 @@ fn a_script_is_done_line_by_line_and_told() {
         r#"set_shared_data "k" "v" 0 = OK"#,
         r#"get_shared_data "k" as cas = OK "w""#,
         r#"set_shared_data "k" "x" $cas = OK"#,
-        "line 18 of the script: no such thing to do, or not with these words",
-        "line 19 of the script: a number is missing",
+        "line 16 of the script: no such thing to do, or not with these words",
+        "line 17 of the script: a number is missing",
         "on delete stream",
         "on delete root",
     ];
