@@ -30,7 +30,7 @@ impl Attributes {
         );
     }
 
-    pub(crate) fn set_raw(&mut self, path: Vec<u8>, value: Vec<u8>) {
+    fn set_raw(&mut self, path: Vec<u8>, value: Vec<u8>) {
         match self.entries.iter_mut().find(|(known, _)| *known == path) {
             Some(entry) => entry.1 = value,
             None => self.entries.push((path, value)),

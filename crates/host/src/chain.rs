@@ -3,8 +3,10 @@
 //! Events go in, effects come out: the chain is told that request headers came, and answers that
 //! they go on, changed, or that a reply goes back. It never waits and never calls back.
 
+mod answer;
 mod events;
 mod flow;
+mod gate;
 mod link;
 
 use std::sync::Arc;
@@ -18,7 +20,8 @@ use crate::profile::{Profile, Rules};
 use crate::reply::LocalReply;
 use crate::trace::{Trace, TraceLevel};
 use crate::vm::{Direction, VmSettings};
-use flow::{Gate, Unit};
+use flow::Unit;
+use gate::Gate;
 use link::Link;
 
 /// The phases of an exchange that a plugin takes part in.
@@ -115,6 +118,9 @@ pub enum Effect {
     /// Send the response's trailers back.
     ResponseTrailers(HeaderMap),
     /// A plugin answers itself: send this instead of any other response. The exchange is over.
+    ///
+    /// Where the platform shows replies to the response callbacks, it has passed them, and its
+    /// headers are all that go out.
     Reply(LocalReply),
     /// A plugin failed closed before the response began: send an empty response of this status.
     /// The exchange is over.
@@ -136,8 +142,41 @@ struct Stream {
     members: Vec<Member>,
     trace: Box<Trace>,
     open: bool,
+    course: Course,
+    /// Whether some part of a response came: the upstream's, or a reply on its way back.
+    response_arrived: bool,
+    /// Whether response headers left the chain.
     response_started: bool,
-    over: bool,
+    /// Whether the request is one of gRPC, asked where replies depend on it.
+    is_grpc: bool,
+    /// The header maps as they left, by the first four numbers of the map types, where plugins may
+    /// read them in the end.
+    left: [Option<HeaderMap>; 4],
+}
+
+/// How far an exchange is.
+#[derive(Default)]
+enum Course {
+    /// It takes events.
+    #[default]
+    Running,
+    /// A reply passes the response callbacks; nothing from outside is taken any more.
+    Returning(Box<Returning>),
+    /// Its last effect is out.
+    Over,
+}
+
+/// A reply on its way back: what has left so far.
+struct Returning {
+    reply: LocalReply,
+    /// Whether it stands for a plugin that failed.
+    failed: bool,
+}
+
+impl Stream {
+    fn is_over(&self) -> bool {
+        matches!(self.course, Course::Over)
+    }
 }
 
 /// A plugin's part in one exchange.
@@ -146,6 +185,8 @@ struct Member {
     slot: Option<usize>,
     /// Which start of the VM the slot belongs to.
     generation: u32,
+    /// Whether the request came to it.
+    began: bool,
     /// What the plugin holds back of the request and of the response.
     gates: [Option<Box<Gate>>; 2],
 }
@@ -220,8 +261,10 @@ impl Chain {
         let stream = &mut self.streams[id];
         stream.trace.level = self.level;
         stream.open = true;
+        stream.course = Course::Running;
+        stream.response_arrived = false;
         stream.response_started = false;
-        stream.over = false;
+        stream.is_grpc = false;
         stream.members.clear();
         for link in &mut self.links {
             link.restart_if_due(self.door.as_mut(), &*self.keeper, self.level);
@@ -229,6 +272,7 @@ impl Chain {
             stream.members.push(Member {
                 slot,
                 generation: link.generation(),
+                began: false,
                 gates: [None, None],
             });
         }
@@ -327,8 +371,12 @@ impl Chain {
     /// The exchange is over, or its client went away: contexts are ended, and its story is told.
     pub fn close(&mut self, id: StreamId) -> Trace {
         let stream = &mut self.streams[id.0];
+        let left = std::mem::take(&mut stream.left);
         for (link, member) in self.links.iter_mut().zip(&stream.members) {
             if let Some(slot) = member.slot {
+                if self.rules.on_log {
+                    link.show_left(slot, member.generation, &left);
+                }
                 link.close_stream(
                     slot,
                     member.generation,

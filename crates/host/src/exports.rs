@@ -3,6 +3,7 @@
 use gatewright_abi::{Callback, Version};
 use wasmtime::{AsContextMut, Instance, TypedFunc};
 
+use crate::capabilities::Capabilities;
 use crate::module::{LoadError, ModuleInfo};
 
 /// Parameters and results that a callback must have, in the letters of
@@ -93,6 +94,40 @@ pub(crate) struct Exports {
 }
 
 impl Exports {
+    /// Leaves out the callbacks that the capabilities do not hold: they are not called.
+    pub(crate) fn restrict(&mut self, capabilities: &Capabilities) {
+        use Callback as C;
+        macro_rules! keep {
+            ($($field:expr => $callback:ident;)*) => {
+                $(if !capabilities.allows(C::$callback.name()) {
+                    $field = None;
+                })*
+            };
+        }
+        keep! {
+            self.on_context_create => OnContextCreate;
+            self.on_vm_start => OnVmStart;
+            self.on_configure => OnConfigure;
+            self.on_headers[0] => OnRequestHeaders;
+            self.on_headers[1] => OnResponseHeaders;
+            self.on_body[0] => OnRequestBody;
+            self.on_body[1] => OnResponseBody;
+            self.on_trailers[0] => OnRequestTrailers;
+            self.on_trailers[1] => OnResponseTrailers;
+            self.on_tick => OnTick;
+            self.on_queue_ready => OnQueueReady;
+            self.on_http_call_response => OnHttpCallResponse;
+            self.on_grpc[0] => OnGrpcReceiveInitialMetadata;
+            self.on_grpc[1] => OnGrpcReceive;
+            self.on_grpc[2] => OnGrpcReceiveTrailingMetadata;
+            self.on_grpc[3] => OnGrpcClose;
+            self.on_foreign_function => OnForeignFunction;
+            self.on_done => OnDone;
+            self.on_log => OnLog;
+            self.on_delete => OnDelete;
+        }
+    }
+
     /// Looks up what the guest exports. Types were checked when the plugin was loaded.
     pub(crate) fn find<T: 'static>(
         instance: &Instance,

@@ -29,6 +29,10 @@ pub enum FaultKind {
     ConfigureRefused,
     /// The VM could not be made.
     Instantiation,
+    /// The module is too large, together with its configuration.
+    ModuleTooLarge,
+    /// The platform's own host fails here, and takes the plugin with it.
+    HostFails,
 }
 
 impl FaultKind {
@@ -44,6 +48,8 @@ impl FaultKind {
             Self::VmStartRefused => "vm-start-refused",
             Self::ConfigureRefused => "configure-refused",
             Self::Instantiation => "instantiation",
+            Self::ModuleTooLarge => "module-too-large",
+            Self::HostFails => "host-fails",
         }
     }
 }
@@ -99,6 +105,28 @@ pub(crate) enum Ended {
     Mutation { size: usize, limit: usize },
     #[error("the module exports no memory")]
     NoMemory,
+    #[error("{0}")]
+    HostFails(&'static str),
+}
+
+/// The sentence on a trap, with what a panic said before it: from standard error, where Rust's own
+/// hook writes, or from a critical log, where the proxy-wasm SDK's hook does.
+pub(crate) fn with_last_words(message: String, words: &[u8]) -> String {
+    let words = String::from_utf8_lossy(words);
+    let said = match words.find("panicked at ") {
+        Some(start) => &words[start..],
+        None => &words,
+    };
+    let said = said.split("\nnote: ").next().unwrap_or_default();
+    let said: Vec<_> = said.split_whitespace().collect();
+    let said = said.join(" ");
+    if said.is_empty() {
+        message
+    } else if said.starts_with("panicked at ") {
+        said
+    } else {
+        format!("{message}; it wrote `{said}`")
+    }
 }
 
 /// The kind, the sentence and the stack of an error that came out of a guest.
@@ -109,6 +137,7 @@ pub(crate) fn read(error: &wasmtime::Error) -> (FaultKind, String, Vec<Frame>) {
             Ended::Memory { .. } => FaultKind::MemoryExceeded,
             Ended::Mutation { .. } => FaultKind::MutationTooLarge,
             Ended::NoMemory => FaultKind::Instantiation,
+            Ended::HostFails(_) => FaultKind::HostFails,
         };
         (kind, ended.to_string())
     } else {

@@ -26,6 +26,10 @@ pub enum FindingKind {
     UnreadablePairs,
     /// Trailers that came and are not delivered to plugins.
     TrailersNotDelivered,
+    /// An attribute that does not exist where the plugin is attached.
+    UnknownAttribute,
+    /// A call for which the plugin has no capability.
+    CapabilityDenied,
 }
 
 impl FindingKind {
@@ -40,6 +44,8 @@ impl FindingKind {
         Self::LateReply,
         Self::UnreadablePairs,
         Self::TrailersNotDelivered,
+        Self::UnknownAttribute,
+        Self::CapabilityDenied,
     ];
 
     /// The code in case files and reports.
@@ -54,6 +60,8 @@ impl FindingKind {
             Self::LateReply => "late-reply",
             Self::UnreadablePairs => "unreadable-pairs",
             Self::TrailersNotDelivered => "trailers-not-delivered",
+            Self::UnknownAttribute => "unknown-attribute",
+            Self::CapabilityDenied => "capability-denied",
         }
     }
 
@@ -82,6 +90,13 @@ impl FindingKind {
                 "a map over 1 MiB, over 1,024 pairs or malformed is taken as empty"
             }
             Self::TrailersNotDelivered => "production does not deliver trailers to plugins",
+            Self::UnknownAttribute => {
+                "no extension can forward this attribute to a plugin attached here; see the list of \
+                 attributes"
+            }
+            Self::CapabilityDenied => {
+                "the configuration's `capability_restriction_config` leaves this call out"
+            }
         }
     }
 }

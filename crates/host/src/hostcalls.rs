@@ -7,6 +7,7 @@
 mod buffers;
 mod callouts;
 mod clock;
+mod computed;
 mod contexts;
 mod headers;
 mod log;

@@ -61,16 +61,20 @@ mod chain;
 
 mod check;
 
+mod attach;
 mod attributes;
 mod callout;
+mod capabilities;
 mod door;
 mod fault;
 mod finding;
 mod reply;
 mod trace;
 
+pub use attach::{AttachPoint, UnknownAttachPoint};
 pub use attributes::Attributes;
 pub use callout::{Callout, CalloutKind, CalloutResponse, GrpcEvent};
+pub use capabilities::{Capabilities, UnknownCapability};
 pub use chain::{Chain, Effect, Events, Keeper, PluginSpec, StreamId, response_order};
 pub use check::{
     ModuleCheck, ModuleFinding, ModuleFindingKind, Severity, check_module, check_start,

@@ -28,6 +28,9 @@ pub struct Limits {
     pub pairs_count: usize,
     /// Bytes that one `random_get` may ask for.
     pub random_bytes: usize,
+    /// Bytes of a body that are buffered for a plugin that pauses on it; past it the client gets
+    /// an error.
+    pub buffer_bytes: Option<usize>,
 }
 
 const MIB: usize = 1024 * 1024;
@@ -60,6 +63,7 @@ impl Limits {
         pairs_bytes: MIB,
         pairs_count: 1024,
         random_bytes: 64 * 1024,
+        buffer_bytes: None,
     };
 
     /// Google's tester, which calls itself an approximation and enforces what its library does.
@@ -75,7 +79,22 @@ impl Limits {
     };
 
     /// Envoy with proxy-wasm-cpp-host.
-    pub const ENVOY: Self = Self::TESTER;
+    pub const ENVOY: Self = Self {
+        // `per_connection_buffer_limit_bytes`, unless a listener sets it.
+        buffer_bytes: Some(MIB),
+        ..Self::TESTER
+    };
+
+    /// The same limits with another measure for a millisecond of CPU.
+    #[must_use]
+    pub fn calibrated(self, fuel_per_millisecond: u64) -> Self {
+        let scaled = |limit: Option<u64>| limit.map(|_| fuel_per_millisecond);
+        Self {
+            fuel_per_invocation: scaled(self.fuel_per_invocation),
+            fuel_per_request: scaled(self.fuel_per_request),
+            ..self
+        }
+    }
 
     /// The fuel that the next invocation of a request gets, which has burnt some already.
     pub(crate) fn fuel_left(&self, burnt: u64) -> u64 {

@@ -127,6 +127,33 @@ pub enum BufferWrites {
     Ends,
 }
 
+/// What `proxy_get_log_level` answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogLevelAnswer {
+    /// The level that is set.
+    Set,
+    /// `TRACE`, whatever is set.
+    Trace,
+}
+
+/// What becomes of an item put into a queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Enqueue {
+    /// The plugin that registered the queue is told.
+    Announces,
+    /// The host itself fails: it has nobody to tell.
+    Fails,
+}
+
+/// What a body shows to a guest outside of its callback.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AbsentBody {
+    /// `NOT_FOUND`.
+    NotFound,
+    /// `OK`, and nothing in it.
+    Empty,
+}
+
 /// Everything in which one platform differs from another.
 #[derive(Debug)]
 pub struct Rules {
@@ -160,6 +187,21 @@ pub struct Rules {
     pub properties: Properties,
     /// Whether the plugin's configuration can be read outside of `on_configure` too.
     pub configuration_always: bool,
+    /// Whether the VM's configuration can be read outside of `on_vm_start` too.
+    pub vm_configuration_always: bool,
+    /// What a body shows outside of its callback.
+    pub absent_body: AbsentBody,
+    /// What `proxy_get_log_level` answers.
+    pub log_level: LogLevelAnswer,
+    /// What becomes of an item put into a queue.
+    pub enqueue: Enqueue,
+    /// What `proxy_get_status` answers whatever happened; `None` for what a callout ended with.
+    pub status: Option<(u32, &'static str)>,
+    /// Whether a reply of a plugin passes the response callbacks of the plugins that the request
+    /// came to.
+    pub replies_pass_plugins: bool,
+    /// Whether a plugin that failed is started again, unless its settings say otherwise.
+    pub restarts: bool,
     /// The status that a client sees when a plugin fails closed.
     pub failure_status: u16,
 }
@@ -247,6 +289,15 @@ static GOOGLE: Rules = Rules {
     protected_headers: true,
     properties: Properties::Forwarded,
     configuration_always: true,
+    vm_configuration_always: false,
+    absent_body: AbsentBody::NotFound,
+    log_level: LogLevelAnswer::Set,
+    enqueue: Enqueue::Announces,
+    status: None,
+    // Undocumented. The tester delivers nothing after a reply, and its authors run production.
+    replies_pass_plugins: false,
+    // "If frequent, plugin restarts are throttled": so there are restarts.
+    restarts: true,
     failure_status: 500,
 };
 
@@ -281,6 +332,14 @@ static TESTER: Rules = Rules {
     protected_headers: false,
     properties: Properties::Given,
     configuration_always: true,
+    vm_configuration_always: false,
+    absent_body: AbsentBody::NotFound,
+    log_level: LogLevelAnswer::Trace,
+    enqueue: Enqueue::Fails,
+    // Spelt as its library spells it.
+    status: Some((1, "unimplmemented")),
+    replies_pass_plugins: false,
+    restarts: false,
     failure_status: 500,
 };
 
@@ -301,6 +360,14 @@ static ENVOY: Rules = Rules {
     protected_headers: false,
     properties: Properties::Computed,
     configuration_always: false,
+    vm_configuration_always: true,
+    absent_body: AbsentBody::Empty,
+    log_level: LogLevelAnswer::Set,
+    enqueue: Enqueue::Announces,
+    status: None,
+    replies_pass_plugins: true,
+    // `FAIL_CLOSED` is the default; `FAIL_RELOAD` is set in the plugin's settings.
+    restarts: false,
     failure_status: 503,
 };
 

@@ -128,6 +128,30 @@ impl Shared {
         Ok(place as u32 + 1)
     }
 
+    pub(crate) fn has_queue(&self, queue: u32) -> bool {
+        queue_mut(&mut self.lock(), queue).is_ok()
+    }
+
+    /// Puts an item into a queue from outside of any VM. Says whether there is such a queue.
+    pub fn put(&self, vm_id: &str, queue: &[u8], item: &[u8]) -> bool {
+        self.resolve_queue(vm_id.as_bytes(), queue)
+            .and_then(|queue| self.enqueue(queue, item))
+            .is_ok()
+    }
+
+    /// The items that wait in a queue, if there is one of this name.
+    pub fn queue(&self, vm_id: &str, queue: &[u8]) -> Option<Vec<Vec<u8>>> {
+        let id = self.resolve_queue(vm_id.as_bytes(), queue).ok()?;
+        let mut inner = self.lock();
+        let items = &queue_mut(&mut inner, id).ok()?.items;
+        Some(items.iter().cloned().collect())
+    }
+
+    /// A value that VMs of this id share.
+    pub fn data(&self, vm_id: &str, key: &[u8]) -> Option<Vec<u8>> {
+        Some(self.get(vm_id, key).ok()?.0)
+    }
+
     pub(crate) fn enqueue(&self, queue: u32, item: &[u8]) -> Result<(), Status> {
         let mut inner = self.lock();
         let queue = queue_mut(&mut inner, queue)?;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use gatewright_abi::{BufferType, Hostcall, LogLevel, MapType, Status};
+use gatewright_abi::{BufferType, Callback, Hostcall, LogLevel, MapType, Status, Version};
 use wasmtime::{Memory, ResourceLimiter, TypedFunc};
 
 use crate::attributes::Attributes;
@@ -22,6 +22,9 @@ pub(crate) const ROOT_CONTEXT: u32 = 1;
 
 /// How many hostcalls a fault report shows.
 const RECENT: usize = 8;
+
+/// How many bytes of a guest's last words a fault report shows.
+const LAST_WORDS: usize = 4096;
 
 /// What the guest may call at this moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,6 +78,16 @@ pub(crate) struct StreamContext {
     pub(crate) resume: [bool; 2],
     /// Whether the guest asked for the stream to be reset.
     pub(crate) closed: bool,
+    /// Whether it asked for anything that the chain must look at after the callback.
+    pub(crate) asked: bool,
+    /// Whether the message's body ends with the chunk that is there now.
+    pub(crate) body_ends: [bool; 2],
+    /// Whether the guest let the stream go on, which takes the request from its sight.
+    pub(crate) request_hidden: bool,
+    /// Properties that a plugin of the exchange set, each under its whole path.
+    pub(crate) properties: Vec<(Vec<u8>, Vec<u8>)>,
+    /// Those that this callback set, for the other plugins of the exchange.
+    pub(crate) written: Vec<(Vec<u8>, Vec<u8>)>,
 }
 
 /// The timer of a root context, in nanoseconds.
@@ -96,6 +109,18 @@ impl StreamContext {
         self.fuel = 0;
         self.resume = [false; 2];
         self.closed = false;
+        self.asked = false;
+        self.request_hidden = false;
+        self.properties.clear();
+        self.written.clear();
+    }
+
+    /// Sets a property for the rest of the stream.
+    pub(crate) fn set_property(&mut self, path: Vec<u8>, value: Vec<u8>) {
+        match self.properties.iter_mut().find(|(known, _)| *known == path) {
+            Some(property) => property.1 = value,
+            None => self.properties.push((path, value)),
+        }
     }
 }
 
@@ -109,6 +134,13 @@ pub(crate) struct State {
     pub(crate) allocator: Option<TypedFunc<u32, u32>>,
     pub(crate) mode: Mode,
     pub(crate) memory_bytes: usize,
+    /// The ABI that the guest was built for.
+    pub(crate) version: Version,
+    /// Hostcalls that the guest has no capability for, a bit each.
+    denied: u64,
+    /// What the callback that runs wrote to standard error or logged as critical: what a panic
+    /// says, whatever log level the guest set.
+    pub(crate) last_words: Vec<u8>,
 
     streams: Vec<StreamContext>,
     /// The id of the context in each slot, 0 in a free one. Opening and closing a stream costs no
@@ -117,6 +149,8 @@ pub(crate) struct State {
     free: Vec<usize>,
     next_context: u32,
     pub(crate) root_clock: u64,
+    /// Whether the root context said that it is not done yet.
+    pub(crate) done_pending: bool,
     /// The configuration that can be read now: the VM's in `on_vm_start`, the plugin's in
     /// `on_configure`.
     pub(crate) configuring: Option<BufferType>,
@@ -151,6 +185,13 @@ impl State {
         trace: Box<Trace>,
     ) -> Self {
         let root_clock = door.realtime();
+        let denied = settings.capabilities.as_ref().map_or(0, |allowed| {
+            let denied = |call: &&Hostcall| !allowed.allows(call.name());
+            Hostcall::ALL
+                .iter()
+                .filter(denied)
+                .fold(0, |bits, call| bits | 1 << *call as u64)
+        });
         Self {
             rules: settings.profile.rules(),
             limits: settings.limits.clone(),
@@ -160,11 +201,15 @@ impl State {
             allocator: None,
             mode: Mode::Initializing,
             memory_bytes: 0,
+            version: Version::V0_2_1,
+            denied,
+            last_words: Vec::new(),
             streams: Vec::new(),
             ids: Vec::new(),
             free: Vec::new(),
             next_context: ROOT_CONTEXT + 1,
             root_clock,
+            done_pending: false,
             configuring: None,
             tick: None,
             callouts: Vec::new(),
@@ -242,6 +287,7 @@ impl State {
         let Place::Stream(slot) = self.effective else {
             return None;
         };
+        self.streams[slot].asked = true;
         if self.streams[slot].id != self.running && !self.touched.contains(&slot) {
             self.touched.push(slot);
         }
@@ -261,6 +307,7 @@ impl State {
             return map.ok_or(Status::BadArgument);
         }
         self.current_stream()
+            .filter(|stream| index > 1 || !stream.request_hidden)
             .and_then(|stream| stream.maps.get_mut(index)?.as_mut())
             .ok_or(Status::BadArgument)
     }
@@ -271,7 +318,33 @@ impl State {
         if is_incoming || self.current_stream().is_some_and(|stream| stream.read_only) {
             return Err(Status::BadArgument);
         }
+        if self.rules.trailers
+            && matches!(
+                map,
+                MapType::HttpRequestTrailers | MapType::HttpResponseTrailers
+            )
+        {
+            self.make_trailers(map);
+        }
         self.map(map)
+    }
+
+    /// Where a body ends without trailers, asking for them to write to makes them.
+    #[cold]
+    fn make_trailers(&mut self, map: MapType) {
+        let Entry::Callback(callback) = self.entry else {
+            return;
+        };
+        let direction = match (callback, map) {
+            (Callback::OnRequestBody, MapType::HttpRequestTrailers) => 0,
+            (Callback::OnResponseBody, MapType::HttpResponseTrailers) => 1,
+            _ => return,
+        };
+        let index = map.as_u32() as usize;
+        if let Some(stream) = self.current_stream().filter(|s| s.body_ends[direction]) {
+            stream.maps[index].get_or_insert_default();
+            stream.asked = true;
+        }
     }
 
     /// What the clock shows to the context that hostcalls act on.
@@ -294,6 +367,10 @@ impl State {
             return Err(Ended::Restricted(call.name(), during));
         }
         self.meter.hostcalls += 1;
+        if self.denied & (1 << call as u64) != 0 {
+            self.find(FindingKind::CapabilityDenied, || call.name().to_owned());
+            return Ok(Some(Status::InternalFailure));
+        }
         let status = match self.rules.support(call) {
             Support::Works => return Ok(None),
             Support::Unimplemented => Status::Unimplemented,
@@ -351,6 +428,12 @@ impl State {
 
     /// Takes a log message from the guest, within the limits of an invocation.
     pub(crate) fn log(&mut self, level: LogLevel, source: LogSource, message: &[u8]) {
+        if level == LogLevel::Critical || source == LogSource::Stderr {
+            let room = LAST_WORDS.saturating_sub(self.last_words.len());
+            self.last_words
+                .extend_from_slice(&message[..message.len().min(room)]);
+            self.last_words.push(b'\n');
+        }
         if level < self.settings.log_level {
             return;
         }

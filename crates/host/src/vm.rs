@@ -8,7 +8,9 @@ use std::sync::Arc;
 use gatewright_abi::{BufferType, Callback, LogLevel};
 use wasmtime::Store;
 
+use crate::attach::AttachPoint;
 use crate::attributes::Attributes;
+use crate::capabilities::Capabilities;
 use crate::door::Door;
 use crate::engine::{Metering, Plugin};
 use crate::exports::Exports;
@@ -40,6 +42,16 @@ pub struct VmSettings {
     pub shared: Arc<Shared>,
     /// Log messages below this level are not kept.
     pub log_level: LogLevel,
+    /// The plugin's name, empty on Google's platforms.
+    pub name: String,
+    /// Where in the load balancer the plugin is attached, which decides on the attributes that
+    /// exist and the headers that it may not change.
+    pub attach: AttachPoint,
+    /// What the plugin may call and be called with; `None` for everything.
+    pub capabilities: Option<Arc<Capabilities>>,
+    /// Whether the plugin is started again after it failed. Envoy does so only under
+    /// `FAIL_RELOAD`.
+    pub restarts: bool,
 }
 
 impl VmSettings {
@@ -55,6 +67,10 @@ impl VmSettings {
             vm_id: String::new(),
             shared: Arc::default(),
             log_level: LogLevel::Info,
+            name: String::new(),
+            attach: AttachPoint::default(),
+            capabilities: None,
+            restarts: profile.rules().restarts,
         }
     }
 }
@@ -104,7 +120,8 @@ impl Vm {
         door: Box<dyn Door>,
         level: TraceLevel,
     ) -> (Option<Self>, Box<Trace>) {
-        let state = State::new(settings, door, Box::new(Trace::new(level)));
+        let mut state = State::new(settings, door, Box::new(Trace::new(level)));
+        state.version = plugin.version();
         let mut store = Store::new(&plugin.engine, state);
         store.limiter(|state| state);
         let mut vm = Self {
@@ -112,9 +129,29 @@ impl Vm {
             exports: Exports::default(),
             metering: plugin.metering,
         };
-        let ready = vm.initialise(plugin).and_then(|()| vm.configure()).is_ok();
+        let ready = vm
+            .admit(plugin)
+            .and_then(|()| vm.initialise(plugin))
+            .and_then(|()| vm.configure())
+            .is_ok();
         let trace = std::mem::take(&mut vm.store.data_mut().trace);
         (ready.then_some(vm), trace)
+    }
+
+    /// Refuses a module that is too large together with its configuration.
+    fn admit(&mut self, plugin: &Plugin) -> Result<(), Failed> {
+        let state = self.store.data();
+        let size = plugin.info().size + state.settings.configuration.len();
+        match state.limits.module_bytes {
+            Some(limit) if size > limit => {
+                let message = format!(
+                    "module and configuration are {size} bytes together; the limit is {limit}"
+                );
+                self.fail(FaultKind::ModuleTooLarge, message, Vec::new());
+                Err(Failed)
+            }
+            _ => Ok(()),
+        }
     }
 
     fn initialise(&mut self, plugin: &Plugin) -> Result<(), Failed> {
@@ -138,8 +175,12 @@ impl Vm {
                 .info()
                 .allocator()
                 .and_then(|name| instance.get_typed_func::<u32, u32>(&mut *store, name).ok());
-            found = Some(Exports::find(&instance, store, plugin.version()));
+            let mut exports = Exports::find(&instance, store, plugin.version());
             let state = store.data_mut();
+            if let Some(capabilities) = &state.settings.capabilities {
+                exports.restrict(capabilities);
+            }
+            found = Some(exports);
             state.allocator = allocator;
             state.mode = Mode::Normal;
             Ok(0)
@@ -273,6 +314,7 @@ impl Vm {
         state.running = context;
         state.effective = place;
         state.meter = Meter::default();
+        state.last_words.clear();
         let memory_before = state.memory_bytes;
         let budget = match place {
             Place::Root => state.limits.fuel_at_start,
@@ -322,9 +364,21 @@ impl Vm {
         outcome
     }
 
+    /// Whether a callback asked for something that the chain must look at: for its own stream, or
+    /// for another of this VM.
+    #[inline]
+    pub(crate) fn has_asked(&self, slot: usize) -> bool {
+        let state = self.store.data();
+        state.stream(slot).asked || !state.touched.is_empty()
+    }
+
     #[cold]
     fn fail(&mut self, kind: FaultKind, message: String, frames: Vec<fault::Frame>) {
         let state = self.store.data_mut();
+        let message = match kind {
+            FaultKind::Trap => fault::with_last_words(message, &state.last_words),
+            _ => message,
+        };
         let fault = Fault {
             kind,
             plugin: state.settings.index,

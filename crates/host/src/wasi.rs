@@ -6,8 +6,10 @@ use wasmtime::{Caller, FuncType, Linker, Val, ValType};
 
 use gatewright_abi::LogLevel;
 
+use crate::fault::Ended;
+use crate::finding::FindingKind;
 use crate::hostcalls::{memory, read, write};
-use crate::state::State;
+use crate::state::{Mode, State};
 use crate::trace::LogSource;
 
 /// Error numbers of WASI that hosts answer.
@@ -19,6 +21,7 @@ mod errno {
     pub(super) const NOENT: i32 = 44;
     pub(super) const NOSYS: i32 = 52;
     pub(super) const NOTSUP: i32 = 58;
+    pub(super) const NOTCAPABLE: i32 = 76;
 }
 
 /// The modules under which the functions are imported.
@@ -99,15 +102,21 @@ pub(crate) fn define(linker: &mut Linker<State>) -> wasmtime::Result<()> {
                 _ => ValType::I32,
             });
             let ty = FuncType::new(linker.engine(), parameters, [ValType::I32]);
-            linker.func_new(module, name, ty, move |_caller, _arguments, results| {
+            linker.func_new(module, name, ty, move |mut caller, _arguments, results| {
                 if let Some(result) = results.first_mut() {
-                    *result = Val::I32(*answer);
+                    let refused = refused(caller.data_mut(), name)?;
+                    *result = Val::I32(refused.unwrap_or(*answer));
                 }
                 Ok(())
             })?;
         }
-        linker.func_wrap(module, "args_sizes_get", zero_sizes)?;
-        linker.func_wrap(module, "environ_sizes_get", zero_sizes)?;
+        for name in ["args_sizes_get", "environ_sizes_get"] {
+            linker.func_wrap(
+                module,
+                name,
+                move |caller: Caller<'_, State>, count, size| zero_sizes(caller, name, count, size),
+            )?;
+        }
         linker.func_wrap(module, "clock_time_get", clock_time_get)?;
         linker.func_wrap(module, "fd_fdstat_get", fd_fdstat_get)?;
         linker.func_wrap(module, "fd_write", fd_write)?;
@@ -118,8 +127,34 @@ pub(crate) fn define(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     Ok(())
 }
 
+/// What the guest may call while its allocator runs.
+const WHILE_ALLOCATING: &[&str] = &["fd_write", "clock_time_get", "poll_oneoff"];
+
+/// Whether a call is refused: with an error number for want of a capability, or with the guest's
+/// end while its allocator runs.
+fn refused(state: &mut State, name: &'static str) -> wasmtime::Result<Option<i32>> {
+    if state.mode == Mode::Allocating && !WHILE_ALLOCATING.contains(&name) {
+        let ended = Ended::Restricted(name, "the allocator runs");
+        return Err(wasmtime::Error::new(ended));
+    }
+    let capabilities = state.settings.capabilities.as_ref();
+    if capabilities.is_none_or(|capabilities| capabilities.allows(name)) {
+        return Ok(None);
+    }
+    state.find(FindingKind::CapabilityDenied, || name.to_owned());
+    Ok(Some(errno::NOTCAPABLE))
+}
+
 /// Nothing in the environment, no arguments.
-fn zero_sizes(mut caller: Caller<'_, State>, count: u32, size: u32) -> wasmtime::Result<i32> {
+fn zero_sizes(
+    mut caller: Caller<'_, State>,
+    name: &'static str,
+    count: u32,
+    size: u32,
+) -> wasmtime::Result<i32> {
+    if let Some(refused) = refused(caller.data_mut(), name)? {
+        return Ok(refused);
+    }
     let memory = memory(&mut caller)?;
     let bytes = memory.data_mut(&mut caller);
     let written = write(bytes, count, &[0; 4]).and_then(|()| write(bytes, size, &[0; 4]));
@@ -133,6 +168,9 @@ fn clock_time_get(
     _precision: u64,
     out: u32,
 ) -> wasmtime::Result<i32> {
+    if let Some(refused) = refused(caller.data_mut(), "clock_time_get")? {
+        return Ok(refused);
+    }
     let memory = memory(&mut caller)?;
     let (bytes, state) = memory.data_and_store_mut(&mut caller);
     let now = match clock {
@@ -146,6 +184,9 @@ fn clock_time_get(
 
 /// Standard output and error can be written to; there are no other files.
 fn fd_fdstat_get(mut caller: Caller<'_, State>, fd: u32, out: u32) -> wasmtime::Result<i32> {
+    if let Some(refused) = refused(caller.data_mut(), "fd_fdstat_get")? {
+        return Ok(refused);
+    }
     if fd != 1 && fd != 2 {
         return Ok(errno::BADF);
     }
@@ -164,6 +205,9 @@ fn fd_write(
     count: u32,
     out: u32,
 ) -> wasmtime::Result<i32> {
+    if let Some(refused) = refused(caller.data_mut(), "fd_write")? {
+        return Ok(refused);
+    }
     let (level, source) = match fd {
         1 => (LogLevel::Info, LogSource::Stdout),
         2 => (LogLevel::Error, LogSource::Stderr),
@@ -201,6 +245,9 @@ fn io_vector(memory: &[u8], vectors: u32, index: u32) -> Option<&[u8]> {
 }
 
 fn random_get(mut caller: Caller<'_, State>, out: u32, length: u32) -> wasmtime::Result<i32> {
+    if let Some(refused) = refused(caller.data_mut(), "random_get")? {
+        return Ok(refused);
+    }
     let memory = memory(&mut caller)?;
     let (bytes, state) = memory.data_and_store_mut(&mut caller);
     if length as usize > state.limits.random_bytes {

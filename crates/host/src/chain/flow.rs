@@ -1,12 +1,13 @@
-//! How the parts of a message pass the plugins of a chain, and what holds them back.
+//! How the parts of a message pass the plugins of a chain.
 
 use gatewright_abi::Action;
 
-use super::{Chain, Effect, StreamId, response_order};
+use super::gate::{Gather, hold, take_held};
+use super::{Chain, Course, Effect, StreamId, response_order};
 use crate::finding::{Finding, FindingKind};
 use crate::headers::HeaderMap;
 use crate::hostcalls::settle;
-use crate::profile::LateReply;
+use crate::profile::Rules;
 use crate::trace::{Entry, Trace};
 use crate::vm::{Direction, Failed, Vm};
 
@@ -21,39 +22,18 @@ pub(super) enum Unit {
     Trailers(HeaderMap),
 }
 
-/// What a plugin that paused holds back, in one direction.
-///
-/// The part that it paused on lies in its stream context, where it can still be read and changed:
-/// headers, the body gathered so far, or trailers. What came after headers that are held was not
-/// shown to the plugin yet and waits here.
-#[derive(Debug)]
-pub(super) struct Gate {
-    stopped_at: Part,
-    /// Whether nothing follows the held headers, or the held body.
-    end_of_stream: bool,
-    /// The body that came while headers were held, and whether nothing follows it.
-    body: Option<(Vec<u8>, bool)>,
-    /// Trailers that came while headers were held.
-    trailers: Option<HeaderMap>,
-    /// What was held, once the VM that held it failed.
-    rescued: Option<Held>,
-}
-
-/// The parts that a plugin paused on: headers, body, trailers.
-type Held = (Option<HeaderMap>, Option<Vec<u8>>, Option<HeaderMap>);
-
 /// What a plugin's turn means for a unit.
 enum Turn {
     /// It goes on.
     Pass(Unit),
     /// The plugin holds it.
     Held,
-    /// The exchange is over, and the effect is pushed.
+    /// It goes no further: the exchange is over, or a reply took its place.
     Over,
 }
 
 impl Chain {
-    /// A part of a message came from outside.
+    /// A part of a message came from outside. After a reply or a failure nothing more is taken.
     pub(super) fn arrive(
         &mut self,
         id: StreamId,
@@ -61,7 +41,8 @@ impl Chain {
         mut unit: Unit,
         effects: &mut Vec<Effect>,
     ) {
-        if self.streams[id.0].over {
+        let stream = &mut self.streams[id.0];
+        if !matches!(stream.course, Course::Running) {
             return;
         }
         if let Unit::Headers(map, _) | Unit::Trailers(map) = &mut unit {
@@ -70,11 +51,25 @@ impl Chain {
             }
             settle(map, self.rules.duplicates);
         }
+        match (direction, &unit) {
+            (Direction::Request, Unit::Headers(headers, _)) if self.rules.replies_pass_plugins => {
+                let kind = headers.get(b"content-type");
+                stream.is_grpc = kind.is_some_and(|kind| kind.starts_with(b"application/grpc"));
+            }
+            // Without headers of its own, a body belongs to a response that began elsewhere.
+            (Direction::Response, Unit::Body(..) | Unit::Trailers(_))
+                if !stream.response_arrived =>
+            {
+                stream.response_started = true;
+            }
+            _ => {}
+        }
+        stream.response_arrived |= direction == Direction::Response;
         self.pass(id, direction, 0, unit, effects);
     }
 
     /// Takes a unit past the plugins from a step on, and out of the chain.
-    fn pass(
+    pub(super) fn pass(
         &mut self,
         id: StreamId,
         direction: Direction,
@@ -94,6 +89,22 @@ impl Chain {
                 Turn::Over => return,
             }
         }
+        self.leave(id, direction, unit, effects);
+    }
+
+    /// A unit has passed all plugins.
+    fn leave(&mut self, id: StreamId, direction: Direction, unit: Unit, effects: &mut Vec<Effect>) {
+        let stream = &mut self.streams[id.0];
+        if self.rules.on_log {
+            if matches!(stream.course, Course::Returning(_)) {
+                return self.returned(id, unit, effects);
+            }
+            // Logs are written at the end, of the headers as they left.
+            if let Unit::Headers(map, _) | Unit::Trailers(map) = &unit {
+                let trailers = usize::from(matches!(unit, Unit::Trailers(_)));
+                stream.left[direction.headers() + trailers] = Some(map.clone());
+            }
+        }
         effects.push(match (direction, unit) {
             (Direction::Request, Unit::Headers(headers, end_of_stream)) => Effect::RequestHeaders {
                 headers,
@@ -105,7 +116,7 @@ impl Chain {
             },
             (Direction::Request, Unit::Trailers(trailers)) => Effect::RequestTrailers(trailers),
             (Direction::Response, Unit::Headers(headers, end_of_stream)) => {
-                self.streams[id.0].response_started = true;
+                stream.response_started = true;
                 Effect::ResponseHeaders {
                     headers,
                     end_of_stream,
@@ -131,13 +142,27 @@ impl Chain {
     ) -> Turn {
         let part = unit.part();
         let link = &mut self.links[index];
-        if !part.concerns(link.spec().events, direction)
-            || (part == Part::Trailers && !self.rules.trailers)
-        {
+        if !part.concerns(link.spec().events, direction) {
             return Turn::Pass(unit);
         }
         let stream = &mut self.streams[id.0];
+        if part == Part::Trailers && !self.rules.trailers {
+            undelivered(&mut stream.trace, index, direction);
+            return Turn::Pass(unit);
+        }
         let member = &mut stream.members[index];
+        match direction {
+            Direction::Request => member.began = true,
+            // A reply is not shown to plugins that the request did not come to.
+            Direction::Response => {
+                if !member.began
+                    && link.spec().events.headers[0]
+                    && matches!(stream.course, Course::Returning(_))
+                {
+                    return Turn::Pass(unit);
+                }
+            }
+        }
         let fail_open = link.spec().fail_open;
         let (Some(slot), generation) = (member.slot, member.generation) else {
             return self.failed(id, fail_open, unit, effects);
@@ -146,82 +171,143 @@ impl Chain {
             return self.failed(id, fail_open, unit, effects);
         };
         if let Some(gate) = member.gates[direction as usize].as_deref_mut() {
-            match gate.take_in(unit, vm, slot, direction) {
+            let gather = gate.gather;
+            let taken = gate.take_in(unit, vm, slot, direction);
+            let size = match &taken {
+                Some(Unit::Body(body, _)) => body.len(),
+                Some(_) => 0,
+                None => gate.waiting(),
+            };
+            if is_too_large(self.rules, gather, size) {
+                self.too_large(id, direction, effects);
+                return Turn::Over;
+            }
+            match taken {
                 Some(shown) => unit = shown,
                 None => return Turn::Held,
             }
         }
-        match callback(
+        let answer = callback(
             vm,
             slot,
             direction,
             &mut unit,
             self.rules.end_of_stream_on_headers,
             &mut stream.trace,
-        ) {
-            Err(Failed) => {
-                self.plugin_failed(index, Some(id));
-                if fail_open {
-                    self.release(id, index, direction.other(), effects);
-                }
-                self.failed(id, fail_open, unit, effects)
+        );
+        match answer {
+            Ok(action)
+                if action == Action::Continue.as_u32()
+                    && member.gates[direction as usize].is_none()
+                    && !vm.has_asked(slot) =>
+            {
+                Turn::Pass(unit)
             }
-            Ok(action) => {
-                let context = vm.stream_mut(slot);
-                if let Some(reply) = context.reply.take() {
-                    let late = stream.response_started
-                        || (direction == Direction::Response && part != Part::Headers);
-                    match self.rules.late_reply {
-                        LateReply::Dropped if late => return Turn::Pass(unit),
-                        LateReply::Resets if late => effects.push(Effect::Reset),
-                        _ => effects.push(Effect::Reply(reply)),
-                    }
-                    stream.over = true;
-                    return Turn::Over;
+            Ok(action) => self.heed(id, index, direction, action, unit, effects),
+            Err(Failed) => self.trapped(id, index, direction, unit, effects),
+        }
+    }
+
+    /// The plugin paused, held something, or asked for more than that the unit goes on.
+    fn heed(
+        &mut self,
+        id: StreamId,
+        index: usize,
+        direction: Direction,
+        action: u32,
+        unit: Unit,
+        effects: &mut Vec<Effect>,
+    ) -> Turn {
+        self.spread(id, index);
+        if self.conclude(id, index, effects) {
+            return Turn::Over;
+        }
+        let part = unit.part();
+        let stream = &mut self.streams[id.0];
+        let member = &mut stream.members[index];
+        let gate = &mut member.gates[direction as usize];
+        let Some((vm, slot)) = self.links[index].vm(member.generation).zip(member.slot) else {
+            return Turn::Pass(unit);
+        };
+        let context = vm.stream_mut(slot);
+        let Some(gather) = pauses(part, action) else {
+            context.resume[direction as usize] = false;
+            let unit = match unit {
+                // The plugin gave the end of the body trailers, so the body is not the end.
+                Unit::Body(body, true) if context.maps[direction.headers() + 1].is_some() => {
+                    *gate = None;
+                    let trailers = context.maps[direction.headers() + 1].take();
+                    let trailers = Unit::Trailers(trailers.unwrap_or_default());
+                    return self
+                        .body_before_trailers(id, index, direction, body, trailers, effects)
+                        .map_or(Turn::Over, Turn::Pass);
                 }
-                if context.closed {
-                    stream.over = true;
-                    effects.push(Effect::Reset);
-                    return Turn::Over;
+                unit => unit,
+            };
+            return match gate.take() {
+                // Trailers release the body that was held before them.
+                Some(gate) if part == Part::Trailers && gate.stopped_at == Part::Body => {
+                    let body = context.bodies[direction as usize].take();
+                    let body = body.unwrap_or_default();
+                    self.body_before_trailers(id, index, direction, body, unit, effects)
+                        .map_or(Turn::Over, Turn::Pass)
                 }
-                if action == Action::Continue.as_u32() {
-                    context.resume[direction as usize] = false;
-                    return match member.gates[direction as usize].take() {
-                        // Trailers release the body that was held before them.
-                        Some(gate) if part == Part::Trailers && gate.stopped_at == Part::Body => {
-                            let body = context.bodies[direction as usize].take();
-                            let body = Unit::Body(body.unwrap_or_default(), false);
-                            let step = self.step(direction, index);
-                            self.pass(id, direction, step + 1, body, effects);
-                            if self.streams[id.0].over {
-                                Turn::Over
-                            } else {
-                                Turn::Pass(unit)
-                            }
-                        }
-                        _ => Turn::Pass(unit),
-                    };
-                }
-                if !self.rules.pause {
-                    let trace = &mut stream.trace;
-                    trace.findings.push(Finding {
-                        kind: FindingKind::PauseIgnored,
-                        plugin: index,
-                        entry: part.entry(direction),
-                        ordinal: trace.ordinal.saturating_sub(1),
-                        detail: format!("the callback returned {action}"),
-                    });
-                    return Turn::Pass(unit);
-                }
-                hold(
-                    &mut member.gates[direction as usize],
-                    vm,
-                    slot,
-                    direction,
-                    unit,
-                );
-                Turn::Held
+                _ => Turn::Pass(unit),
+            };
+        };
+        if !self.rules.pause {
+            let trace = &mut stream.trace;
+            trace.findings.push(Finding {
+                kind: FindingKind::PauseIgnored,
+                plugin: index,
+                entry: part.entry(direction),
+                ordinal: trace.ordinal.saturating_sub(1),
+                detail: format!("the callback returned {action}"),
+            });
+            return Turn::Pass(unit);
+        }
+        let size = match &unit {
+            Unit::Body(body, _) => body.len(),
+            Unit::Headers(..) | Unit::Trailers(_) => 0,
+        };
+        hold(gate, vm, slot, direction, unit, gather);
+        if is_too_large(self.rules, gather, size) {
+            self.too_large(id, direction, effects);
+            return Turn::Over;
+        }
+        Turn::Held
+    }
+
+    /// The plugin's VM failed in its turn: the unit goes on without it, after what it held, or the
+    /// exchange fails.
+    #[cold]
+    fn trapped(
+        &mut self,
+        id: StreamId,
+        index: usize,
+        direction: Direction,
+        unit: Unit,
+        effects: &mut Vec<Effect>,
+    ) -> Turn {
+        self.plugin_failed(index, Some(id));
+        if !self.links[index].spec().fail_open {
+            self.fail(id, effects);
+            return Turn::Over;
+        }
+        self.release(id, index, direction.other(), effects);
+        if self.streams[id.0].is_over() {
+            return Turn::Over;
+        }
+        let gate = self.streams[id.0].members[index].gates[direction as usize].take();
+        match gate {
+            // The body that waited for the trailers goes ahead of them, trap or not.
+            Some(mut gate) if unit.part() == Part::Trailers && gate.stopped_at == Part::Body => {
+                let (_, body, _) = gate.rescued.take().unwrap_or_default();
+                let body = body.unwrap_or_default();
+                self.body_before_trailers(id, index, direction, body, unit, effects)
+                    .map_or(Turn::Over, Turn::Pass)
             }
+            _ => Turn::Pass(unit),
         }
     }
 
@@ -241,97 +327,66 @@ impl Chain {
         Turn::Over
     }
 
-    /// A plugin failed closed.
-    pub(super) fn fail(&mut self, id: StreamId, effects: &mut Vec<Effect>) {
-        let stream = &mut self.streams[id.0];
-        stream.over = true;
-        effects.push(if stream.response_started {
-            Effect::Reset
-        } else {
-            Effect::Fail {
-                status: self.rules.failure_status,
-            }
-        });
-    }
-
-    /// Carries out what a plugin asked for a stream of its own or of another callback: a reply, a
-    /// reset, or that what it holds goes on.
+    /// Carries out what a plugin asked for a stream outside of the stream's own callbacks: a
+    /// reply, a reset, or that what it holds goes on.
     pub(super) fn act(&mut self, id: StreamId, index: usize, effects: &mut Vec<Effect>) {
+        if self.conclude(id, index, effects) {
+            return;
+        }
         let stream = &mut self.streams[id.0];
-        let Some(member) = stream.members.get_mut(index) else {
+        let Some(member) = stream.members.get(index) else {
             return;
         };
-        let (Some(slot), false) = (member.slot, stream.over) else {
+        let (Some(slot), false) = (member.slot, stream.is_over()) else {
             return;
         };
         let Some(vm) = self.links[index].vm(member.generation) else {
             return;
         };
         let context = vm.stream_mut(slot);
-        if let Some(reply) = context.reply.take() {
-            stream.over = true;
-            effects.push(if stream.response_started {
-                Effect::Reset
-            } else {
-                Effect::Reply(reply)
-            });
-            return;
-        }
-        if context.closed {
-            stream.over = true;
-            effects.push(Effect::Reset);
-            return;
-        }
         let resume = std::mem::take(&mut context.resume);
         for direction in [Direction::Request, Direction::Response] {
-            if resume[direction as usize] {
+            let stream = &self.streams[id.0];
+            // A request that was answered does not go on.
+            let answered = matches!(stream.course, Course::Returning(_));
+            if resume[direction as usize] && !(answered && direction == Direction::Request) {
                 self.release(id, index, direction, effects);
             }
         }
     }
 
-    /// Lets what a plugin holds in one direction go on.
-    pub(super) fn release(
-        &mut self,
-        id: StreamId,
-        index: usize,
-        direction: Direction,
-        effects: &mut Vec<Effect>,
-    ) {
-        let step = self.step(direction, index);
-        let member = &mut self.streams[id.0].members[index];
-        let Some(mut gate) = member.gates[direction as usize].take() else {
+    /// What a callback did beyond its own stream context: properties that the other plugins of the
+    /// exchange see, and streams of its VM that it acted on.
+    fn spread(&mut self, id: StreamId, index: usize) {
+        let stream = &mut self.streams[id.0];
+        let member = &stream.members[index];
+        let Some((vm, slot)) = self.links[index].vm(member.generation).zip(member.slot) else {
             return;
         };
-        let (slot, generation) = (member.slot, member.generation);
-        let vm = slot.and_then(|slot| Some((self.links[index].vm(generation)?, slot)));
-        let (headers, body, trailers) = match vm {
-            Some((vm, slot)) => take_held(vm, slot, direction),
-            None => gate.rescued.take().unwrap_or_default(),
-        };
-        let gate = *gate;
-        let mut then = Vec::new();
-        let mut to_plugin = Vec::new();
-        match gate.stopped_at {
-            Part::Headers => {
-                let headers = headers.unwrap_or_default();
-                then.push(Unit::Headers(headers, gate.end_of_stream));
-                to_plugin.extend(gate.body.map(|(chunk, end)| Unit::Body(chunk, end)));
-                to_plugin.extend(gate.trailers.map(Unit::Trailers));
-            }
-            Part::Body => then.push(Unit::Body(body.unwrap_or_default(), gate.end_of_stream)),
-            Part::Trailers => {
-                then.extend(body.map(|chunk| Unit::Body(chunk, false)));
-                then.push(Unit::Trailers(trailers.unwrap_or_default()));
+        let context = vm.stream_mut(slot);
+        context.asked = false;
+        let written = std::mem::take(&mut context.written);
+        let touched: Vec<_> = vm
+            .take_touched()
+            .into_iter()
+            .map(|slot| StreamId(vm.stream_mut(slot).owner))
+            .filter(|other| *other != id)
+            .collect();
+        if !written.is_empty() {
+            for (link, member) in self.links.iter_mut().zip(&stream.members) {
+                if let Some((vm, slot)) = link.vm(member.generation).zip(member.slot) {
+                    for (path, value) in &written {
+                        vm.stream_mut(slot)
+                            .set_property(path.clone(), value.clone());
+                    }
+                }
             }
         }
-        for (units, from) in [(then, step + 1), (to_plugin, step)] {
-            for unit in units {
-                if self.streams[id.0].over {
-                    return;
-                }
-                self.pass(id, direction, from, unit, effects);
-            }
+        for other in touched {
+            let mut effects = Vec::new();
+            self.act(other, index, &mut effects);
+            self.pending
+                .extend(effects.into_iter().map(|effect| (other, effect)));
         }
     }
 
@@ -359,7 +414,7 @@ impl Chain {
         }
         self.links[index].discard(self.door.as_mut());
         for (id, direction) in holding {
-            if current == Some(id) || self.streams[id.0].over {
+            if current == Some(id) || self.streams[id.0].is_over() {
                 continue;
             }
             let mut effects = Vec::new();
@@ -374,7 +429,7 @@ impl Chain {
     }
 
     /// The step at which a plugin comes in a direction.
-    fn step(&self, direction: Direction, index: usize) -> usize {
+    pub(super) fn step(&self, direction: Direction, index: usize) -> usize {
         match direction {
             Direction::Request => index,
             Direction::Response => response_order(index, self.links.len()),
@@ -401,90 +456,50 @@ fn callback(
     }
 }
 
-/// Takes what a plugin holds out of its stream context.
-fn take_held(vm: &mut Vm, slot: usize, direction: Direction) -> Held {
-    let context = vm.stream_mut(slot);
-    (
-        context.maps[direction.headers()].take(),
-        context.bodies[direction as usize].take(),
-        context.maps[direction.headers() + 1].take(),
-    )
+/// Whether more of a body is held than the platform buffers.
+fn is_too_large(rules: &Rules, gather: Gather, size: usize) -> bool {
+    let limit = rules.limits.buffer_bytes;
+    gather == Gather::Buffer && limit.is_some_and(|limit| size > limit)
 }
 
-/// Puts the unit that a plugin paused on back into its stream context.
-fn hold(gate: &mut Option<Box<Gate>>, vm: &mut Vm, slot: usize, direction: Direction, unit: Unit) {
-    let part = unit.part();
-    let context = vm.stream_mut(slot);
-    let end_of_stream = match unit {
-        Unit::Headers(headers, end) => {
-            context.maps[direction.headers()] = Some(headers);
-            end
-        }
-        Unit::Body(body, end) => {
-            context.bodies[direction as usize] = Some(body);
-            end
-        }
-        Unit::Trailers(trailers) => {
-            context.maps[direction.headers() + 1] = Some(trailers);
-            true
-        }
-    };
-    let held = gate.get_or_insert_with(|| {
-        Box::new(Gate {
-            stopped_at: part,
-            end_of_stream,
-            body: None,
-            trailers: None,
-            rescued: None,
-        })
-    });
-    held.stopped_at = part;
-    held.end_of_stream = end_of_stream;
-}
-
-impl Gate {
-    /// Takes in a unit that comes while the plugin holds an earlier one. Returns what the plugin is
-    /// shown of it: nothing while it holds headers, the whole body gathered so far while it holds
-    /// that.
-    fn take_in(
-        &mut self,
-        unit: Unit,
-        vm: &mut Vm,
-        slot: usize,
-        direction: Direction,
-    ) -> Option<Unit> {
-        match (self.stopped_at, unit) {
-            (Part::Headers, Unit::Body(chunk, end)) => {
-                let (body, ended) = self.body.get_or_insert_default();
-                body.extend_from_slice(&chunk);
-                *ended = end;
-                None
-            }
-            (Part::Headers, Unit::Trailers(trailers)) => {
-                self.trailers = Some(trailers);
-                None
-            }
-            (Part::Body, Unit::Body(chunk, end)) => {
-                let held = vm.stream_mut(slot).bodies[direction as usize].take();
-                let mut body = held.unwrap_or_default();
-                body.extend_from_slice(&chunk);
-                Some(Unit::Body(body, end))
-            }
-            (_, unit) => Some(unit),
-        }
+/// Whether what a callback returned pauses, and what then becomes of a body. The numbers past
+/// `Pause` are Envoy's, which plugins in C++ return.
+const fn pauses(part: Part, action: u32) -> Option<Gather> {
+    match (part, action) {
+        // 2 ends the stream after the headers; the message goes on as it is.
+        (_, 0) | (Part::Headers, 2) => None,
+        (Part::Headers, 3) | (Part::Body, 1) => Some(Gather::Buffer),
+        (Part::Headers, _) | (Part::Body, 2) => Some(Gather::Watermark),
+        (Part::Body, _) => Some(Gather::Drop),
+        (Part::Trailers, _) => Some(Gather::Watermark),
     }
+}
+
+/// The platform does not show trailers to plugins.
+#[cold]
+fn undelivered(trace: &mut Trace, plugin: usize, direction: Direction) {
+    trace.findings.push(Finding {
+        kind: FindingKind::TrailersNotDelivered,
+        plugin,
+        entry: Part::Trailers.entry(direction),
+        ordinal: trace.ordinal,
+        detail: match direction {
+            Direction::Request => "of the request".to_owned(),
+            Direction::Response => "of the response".to_owned(),
+        },
+    });
 }
 
 /// Which part of a message an event carries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Part {
+pub(super) enum Part {
     Headers,
     Body,
     Trailers,
 }
 
 impl Unit {
-    fn part(&self) -> Part {
+    pub(super) fn part(&self) -> Part {
         match self {
             Self::Headers(..) => Part::Headers,
             Self::Body(..) => Part::Body,

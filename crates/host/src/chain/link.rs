@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::{Keeper, PluginSpec};
 use crate::attributes::Attributes;
 use crate::door::Door;
+use crate::headers::HeaderMap;
 use crate::trace::{Trace, TraceLevel};
 use crate::vm::{Failed, Vm, VmSettings};
 
@@ -89,7 +90,7 @@ impl Link {
         keeper: &dyn Keeper,
         level: TraceLevel,
     ) {
-        if self.vm.is_none() && clock.monotonic() >= self.not_before {
+        if self.vm.is_none() && self.settings.restarts && clock.monotonic() >= self.not_before {
             self.start(keeper.door(), level);
         }
     }
@@ -125,6 +126,21 @@ impl Link {
                 self.discard(clock);
                 None
             }
+        }
+    }
+
+    /// Shows a stream context the headers as they left the chain, for its log.
+    pub(super) fn show_left(
+        &mut self,
+        slot: usize,
+        generation: u32,
+        left: &[Option<HeaderMap>; 4],
+    ) {
+        if let Some(vm) = self.vm(generation) {
+            let maps = &mut vm.stream_mut(slot).maps;
+            maps.clone_from(left);
+            // Envoy's log knows no trailers of the request.
+            maps[1] = None;
         }
     }
 

@@ -5,8 +5,8 @@ use gatewright_abi::{BufferType, Status};
 use super::{Answer, Cx, read};
 use crate::fault::Ended;
 use crate::finding::FindingKind;
-use crate::profile::BufferWrites;
-use crate::state::State;
+use crate::profile::{AbsentBody, BufferWrites};
+use crate::state::{Place, State};
 use crate::trace::Value;
 
 /// Which of a stream's bodies a buffer is.
@@ -20,14 +20,25 @@ fn body_index(buffer: BufferType) -> Option<usize> {
 
 /// The bytes of a buffer, if it is there now.
 fn bytes(state: &State, buffer: BufferType) -> Option<&[u8]> {
+    let absent = match state.rules.absent_body {
+        AbsentBody::NotFound => None,
+        AbsentBody::Empty => Some(&[][..]),
+    };
     if let Some(index) = body_index(buffer) {
-        return match state.effective {
-            crate::state::Place::Stream(slot) => state.stream(slot).bodies[index].as_deref(),
-            crate::state::Place::Root => None,
+        let body = match state.effective {
+            Place::Stream(slot) => {
+                let stream = state.stream(slot);
+                let shown = index == 1 || !stream.request_hidden;
+                stream.bodies[index].as_deref().filter(|_| shown)
+            }
+            Place::Root => None,
         };
+        return body.or(absent);
     }
     match buffer {
-        BufferType::VmConfiguration if state.configuring == Some(buffer) => {
+        BufferType::VmConfiguration
+            if state.configuring == Some(buffer) || state.rules.vm_configuration_always =>
+        {
             Some(&state.settings.vm_configuration)
         }
         BufferType::PluginConfiguration
@@ -36,8 +47,9 @@ fn bytes(state: &State, buffer: BufferType) -> Option<&[u8]> {
             Some(&state.settings.configuration)
         }
         BufferType::HttpCallResponseBody => state.incoming.http_body.as_deref(),
-        BufferType::GrpcReceiveBuffer => state.incoming.grpc_message.as_deref(),
-        BufferType::CallData => state.incoming.call_data.as_deref(),
+        BufferType::GrpcReceiveBuffer => state.incoming.grpc_message.as_deref().or(absent),
+        BufferType::CallData => state.incoming.call_data.as_deref().or(absent),
+        BufferType::DownstreamData | BufferType::UpstreamData => absent,
         _ => None,
     }
 }
@@ -121,10 +133,15 @@ pub(super) fn set(
         return Ok(());
     }
     let writes = state.rules.buffer_writes;
+    let absent = match state.rules.absent_body {
+        AbsentBody::NotFound => Status::NotFound,
+        AbsentBody::Empty => Status::BadArgument,
+    };
     let body = state
         .current_stream()
+        .filter(|stream| index == 1 || !stream.request_hidden)
         .and_then(|stream| stream.bodies[index].as_mut())
-        .ok_or(Status::NotFound)?;
+        .ok_or(absent)?;
     let (start, size) = (start as usize, size as usize);
     match writes {
         BufferWrites::Anywhere => {}

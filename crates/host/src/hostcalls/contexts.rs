@@ -3,12 +3,17 @@
 use gatewright_abi::Status;
 
 use super::{Answer, Cx};
+use crate::state::Place;
 use crate::trace::Value;
 
-/// A context that answered false from `on_done` says that it is done now. Streams are closed
-/// without waiting for it, so there is nothing left to do.
-pub(super) fn done(_cx: &mut Cx<'_>) -> Answer {
-    Ok(())
+/// A root context that answered false from `on_done` says that it is done now. Nothing else is
+/// waited for: streams are closed whatever they answer.
+pub(super) fn done(cx: &mut Cx<'_>) -> Answer {
+    if cx.state.effective == Place::Root && std::mem::take(&mut cx.state.done_pending) {
+        Ok(())
+    } else {
+        Err(Status::NotFound)
+    }
 }
 
 pub(super) fn set_effective(cx: &mut Cx<'_>, context: u32) -> Answer {

@@ -1,8 +1,9 @@
 //! Header maps: of the request and of the response.
 
-use gatewright_abi::{Callback, MapType, Status, pairs};
+use gatewright_abi::{Callback, MapType, Status, Version, pairs};
 
 use super::{Answer, Cx, read};
+use crate::attach::AttachPoint;
 use crate::fault::Ended;
 use crate::finding::FindingKind;
 use crate::headers::HeaderMap;
@@ -12,7 +13,7 @@ use crate::trace::{Entry, Value};
 
 /// Headers that the load balancer keeps to itself, as its documentation lists them, and beginnings
 /// of such headers, by their first letter. The last list is for the request of a traffic extension,
-/// where the route is chosen already: on GKE the only place for a plugin.
+/// where the route is chosen already.
 const fn protected(first: u8) -> (Names, Names, Names) {
     match first {
         b':' => (&[], &[], &[":method", ":authority", ":scheme"]),
@@ -56,7 +57,7 @@ const fn protected(first: u8) -> (Names, Names, Names) {
 type Names = &'static [&'static str];
 
 /// Whether the load balancer ignores edits of this header in this callback.
-pub(super) fn is_protected(name: &[u8], entry: Entry) -> bool {
+pub(super) fn is_protected(name: &[u8], entry: Entry, attach: AttachPoint) -> bool {
     let Some(first) = name.first() else {
         return false;
     };
@@ -72,7 +73,9 @@ pub(super) fn is_protected(name: &[u8], entry: Entry) -> bool {
     };
     is(whole)
         || prefixes.iter().any(begins)
-        || (entry == Entry::Callback(Callback::OnRequestHeaders) && is(on_request))
+        || (attach == AttachPoint::Traffic
+            && entry == Entry::Callback(Callback::OnRequestHeaders)
+            && is(on_request))
 }
 
 /// The pairs that a guest handed over; a map that is too large or malformed is empty.
@@ -133,7 +136,8 @@ fn may_edit(cx: &mut Cx<'_>, name: (u32, u32), size: usize) -> Result<bool, Stat
         cx.ended = Some(Ended::Mutation { size, limit });
         return Ok(false);
     }
-    if state.rules.protected_headers && is_protected(name, state.entry) {
+    let attach = state.settings.attach;
+    if state.rules.protected_headers && is_protected(name, state.entry, attach) {
         state.find(FindingKind::ProtectedHeader, || {
             String::from_utf8_lossy(name).into_owned()
         });
@@ -180,8 +184,23 @@ pub(super) fn get(
     let key = read(cx.memory, key, key_length)?;
     cx.state.meter.bytes_from_guest += u64::from(key_length);
     cx.state.note(|| [("key", Value::Bytes(key.to_vec()))]);
-    let value = cx.state.map(map)?.get(key).ok_or(Status::NotFound)?;
-    out.extend_from_slice(value);
+    let old = cx.state.version == Version::V0_1_0;
+    let in_log = cx
+        .state
+        .current_stream()
+        .is_some_and(|stream| stream.read_only);
+    let value = match cx.state.map(map) {
+        Ok(headers) => headers.get(key),
+        // In the end a map may never have been, which is no mistake of the guest.
+        Err(_) if in_log => None,
+        Err(status) => return Err(status),
+    };
+    match value {
+        Some(value) => out.extend_from_slice(value),
+        // The oldest ABI knows no difference between nothing and an empty value.
+        None if old => return Ok(()),
+        None => return Err(Status::NotFound),
+    }
     cx.state.note(|| [("value", Value::Bytes(out.clone()))]);
     Ok(())
 }
@@ -219,8 +238,8 @@ pub(super) fn set_pairs(cx: &mut Cx<'_>, map: u32, data: u32, length: u32) -> An
 
 /// The new map with the load balancer's own headers as they were.
 fn keep_protected(state: &mut State, map: MapType, new: &HeaderMap) -> Result<HeaderMap, Status> {
-    let entry = state.entry;
-    let is_own = |name: &[u8]| is_protected(name, entry);
+    let (entry, attach) = (state.entry, state.settings.attach);
+    let is_own = |name: &[u8]| is_protected(name, entry, attach);
     let old = state.map(map)?.clone();
     let own =
         |map: &HeaderMap| -> HeaderMap { map.iter().filter(|(name, _)| is_own(name)).collect() };
@@ -316,10 +335,15 @@ fn edit(
     let duplicates = state.rules.duplicates;
     let lower = state.rules.lower_names;
     let headers = state.map_mut(map)?;
+    let before = headers.len();
     if lower && key.iter().any(u8::is_ascii_uppercase) {
         change(headers, duplicates, &key.to_ascii_lowercase(), value);
     } else {
         change(headers, duplicates, key, value);
+    }
+    if headers.len() != before {
+        // A sorted map stays sorted.
+        settle(headers, duplicates);
     }
     Ok(())
 }
@@ -340,7 +364,13 @@ mod tests {
     use super::*;
 
     fn check(name: &str, on_request: bool, on_response: bool) {
-        let at = |callback| is_protected(name.as_bytes(), Entry::Callback(callback));
+        let at = |callback| {
+            is_protected(
+                name.as_bytes(),
+                Entry::Callback(callback),
+                AttachPoint::Traffic,
+            )
+        };
         assert_eq!(
             at(Callback::OnRequestHeaders),
             on_request,
@@ -363,6 +393,8 @@ mod tests {
         check(":status", false, false);
         check("x-goog", false, false);
         check("x-goog-a", true, true);
+        let request = Entry::Callback(Callback::OnRequestHeaders);
+        assert!(!is_protected(b"host", request, AttachPoint::Route));
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use gatewright_abi::{LogLevel, Status};
 
 use super::{Answer, Cx, read};
+use crate::profile::LogLevelAnswer;
 use crate::trace::{LogSource, Value};
 
 pub(super) fn log(cx: &mut Cx<'_>, level: u32, message: u32, length: u32) -> Answer {
@@ -20,7 +21,10 @@ pub(super) fn log(cx: &mut Cx<'_>, level: u32, message: u32, length: u32) -> Ans
 }
 
 pub(super) fn get_level(cx: &mut Cx<'_>, out: u32) -> Answer {
-    let level = cx.state.settings.log_level;
+    let level = match cx.state.rules.log_level {
+        LogLevelAnswer::Set => cx.state.settings.log_level,
+        LogLevelAnswer::Trace => LogLevel::Trace,
+    };
     cx.state.note(|| [("level", Value::Name(level.name()))]);
     cx.write(out, level.as_u32().to_le_bytes())
 }

@@ -40,7 +40,9 @@ pub(super) fn send(
     let fields = read_pairs(state, pairs);
     let mut headers = HeaderMap::with_capacity(fields.len(), pairs.len());
     for (name, value) in fields {
-        if state.rules.protected_headers && is_protected(name, Entry::Initialize) {
+        if state.rules.protected_headers
+            && is_protected(name, Entry::Initialize, state.settings.attach)
+        {
             state.find(FindingKind::ProtectedHeader, || {
                 String::from_utf8_lossy(name).into_owned()
             });

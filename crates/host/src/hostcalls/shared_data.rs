@@ -1,6 +1,8 @@
 //! Data that VMs of one id share, and queues between them.
 
 use super::{Answer, Cx, read};
+use crate::fault::Ended;
+use crate::profile::Enqueue;
 use crate::trace::Value;
 
 pub(super) fn get(
@@ -97,7 +99,14 @@ pub(super) fn enqueue(cx: &mut Cx<'_>, queue: u32, item: u32, length: u32) -> An
             ("value", Value::Bytes(item.to_vec())),
         ]
     });
-    cx.state.settings.shared.enqueue(queue, item)
+    let shared = &cx.state.settings.shared;
+    if cx.state.rules.enqueue == Enqueue::Fails && shared.has_queue(queue) {
+        cx.ended = Some(Ended::HostFails(
+            "Google's tester has no way to tell a queue's owner, and ends here",
+        ));
+        return Ok(());
+    }
+    shared.enqueue(queue, item)
 }
 
 pub(super) fn dequeue(cx: &mut Cx<'_>, out: &mut Vec<u8>, queue: u32) -> Answer {

@@ -71,13 +71,18 @@ impl Vm {
             None => (0, 0, 0),
         };
         let (headers, size, trailers) = (headers as u32, size as u32, trailers as u32);
-        if let Some(response) = response {
-            self.store.data_mut().incoming = Incoming {
+        self.store.data_mut().incoming = match response {
+            // What Envoy says of a callout that failed: a broken connection.
+            None => Incoming {
+                status: (11, b"reset".to_vec()),
+                ..Incoming::default()
+            },
+            Some(response) => Incoming {
                 maps: [None, None, Some(response.headers), Some(response.trailers)],
                 http_body: Some(response.body),
                 ..Incoming::default()
-            };
-        }
+            },
+        };
         let arguments = [token, headers, size, trailers];
         self.root(Callback::OnHttpCallResponse, trace, |vm, callback| {
             vm.callback(
@@ -182,15 +187,18 @@ impl Vm {
     /// The end of the plugin: `on_done` and `on_delete` of the root context.
     pub(crate) fn stop(&mut self, trace: &mut Box<Trace>) -> Result<(), Failed> {
         self.traced(trace, |vm| {
-            vm.callback(
-                Callback::OnDone,
-                Place::Root,
-                &[],
-                |exports, store| match &exports.on_done {
-                    Some(function) => function.call(store, ROOT_CONTEXT),
-                    None => Ok(1),
-                },
-            )?;
+            let done =
+                vm.callback(
+                    Callback::OnDone,
+                    Place::Root,
+                    &[],
+                    |exports, store| match &exports.on_done {
+                        Some(function) => function.call(store, ROOT_CONTEXT),
+                        None => Ok(1),
+                    },
+                )?;
+            // Nothing that it could wait for comes any more.
+            vm.store.data_mut().done_pending = done == 0;
             vm.callback(
                 Callback::OnDelete,
                 Place::Root,

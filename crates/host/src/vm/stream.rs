@@ -26,7 +26,9 @@ impl Vm {
         let id = self.stream(slot).id;
         let count = headers.len() as u32;
         let eos = u32::from(end_of_stream);
-        self.stream_mut(slot).maps[place] = Some(std::mem::take(headers));
+        let context = self.stream_mut(slot);
+        context.maps[place] = Some(std::mem::take(headers));
+        context.request_hidden = false;
         let answer = self.traced(trace, |vm| {
             vm.callback(
                 callback,
@@ -59,7 +61,10 @@ impl Vm {
         let id = self.stream(slot).id;
         let size = chunk.len() as u32;
         let eos = u32::from(end_of_stream);
-        self.stream_mut(slot).bodies[direction as usize] = Some(std::mem::take(chunk));
+        let context = self.stream_mut(slot);
+        context.bodies[direction as usize] = Some(std::mem::take(chunk));
+        context.body_ends[direction as usize] = end_of_stream;
+        context.request_hidden = false;
         let answer = self.traced(trace, |vm| {
             vm.callback(
                 callback,
@@ -92,7 +97,9 @@ impl Vm {
         let place = direction.headers() + 1;
         let id = self.stream(slot).id;
         let count = trailers.len() as u32;
-        self.stream_mut(slot).maps[place] = Some(std::mem::take(trailers));
+        let context = self.stream_mut(slot);
+        context.maps[place] = Some(std::mem::take(trailers));
+        context.request_hidden = false;
         let answer = self.traced(trace, |vm| {
             vm.callback(
                 callback,
@@ -108,7 +115,8 @@ impl Vm {
         answer
     }
 
-    /// The end of a stream: `on_done`, `on_log` where the platform has it, `on_delete`.
+    /// The end of a stream: `on_log` where the platform has it, `on_done`, `on_delete`. Envoy
+    /// writes its logs before it takes its filters apart.
     /// Its context is gone afterwards, whatever the guest did.
     pub(crate) fn close_stream(
         &mut self,
@@ -119,15 +127,6 @@ impl Vm {
         let has_log = self.store.data().rules.on_log;
         let closed = self.traced(trace, |vm| {
             let place = Place::Stream(slot);
-            vm.callback(
-                Callback::OnDone,
-                place,
-                &[],
-                |exports, store| match &exports.on_done {
-                    Some(function) => function.call(store, id),
-                    None => Ok(1),
-                },
-            )?;
             if has_log {
                 vm.store.data_mut().stream_mut(slot).read_only = true;
                 vm.callback(
@@ -139,7 +138,19 @@ impl Vm {
                         None => Ok(0),
                     },
                 )?;
+                let context = vm.stream_mut(slot);
+                context.read_only = false;
+                context.maps = [const { None }; 4];
             }
+            vm.callback(
+                Callback::OnDone,
+                place,
+                &[],
+                |exports, store| match &exports.on_done {
+                    Some(function) => function.call(store, id),
+                    None => Ok(1),
+                },
+            )?;
             vm.callback(
                 Callback::OnDelete,
                 place,
