@@ -15,6 +15,7 @@ use crate::model::{Budget, Case, Exchange};
 use crate::place::Place;
 use crate::report::{Report, ReportFormat};
 use crate::run::{Job, Link, RunOptions, Subject, run, run_case};
+use crate::world::World;
 pub use outcome::Outcome;
 pub use parts::{Request, Response};
 
@@ -202,6 +203,7 @@ impl Test {
             turns: None,
             unexplored: Vec::new(),
             budget: Budget::default(),
+            world: World::default(),
         };
         let run = run_case(&case, &Subject::new(Link::new(plugin)), TraceLevel::Full);
         Ok(Outcome::new(case, run))

@@ -4,16 +4,18 @@ mod expect;
 mod input;
 mod plan;
 mod time;
+mod world;
 
 use std::path::Path;
 use std::sync::Arc;
 
-use gatewright_host::{Attributes, LogLevel, Profile};
+use gatewright_host::{AttachPoint, Attributes, LogLevel, Profile};
 
 use crate::model::{
     Budget, Case, Check, Event, Exchange, Format, Matcher, Phase, Step, Suite, Variation,
 };
 use crate::place::{Wrong, unknown};
+use crate::world::{Setup, Upstream, World};
 use crate::yaml::{Fields, Kind, Node};
 
 /// What the clock shows to a case that sets none: the first moment of 2025.
@@ -31,6 +33,14 @@ const FILE_KEYS: &[&str] = &[
     "log_level",
     "explore",
     "budget",
+    "attach",
+    "plugin_name",
+    "root_id",
+    "vm_id",
+    "vm_config",
+    "capabilities",
+    "fail",
+    "upstreams",
     "cases",
 ];
 
@@ -46,15 +56,28 @@ const CASE_KEYS: &[&str] = &[
     "log_level",
     "explore",
     "budget",
+    "attach",
+    "plugin_name",
+    "root_id",
+    "vm_id",
+    "vm_config",
+    "capabilities",
+    "fail",
+    "upstreams",
+    "chain",
     "configure",
     "exchanges",
     "interleave",
     "request",
     "response",
+    "advance",
     "expect",
 ];
 
-const EXCHANGE_KEYS: &[&str] = &["request", "response", "expect"];
+/// Keys of an exchange that a case with one may hold itself.
+const EXCHANGE_KEYS: &[&str] = &["request", "response", "advance", "expect"];
+
+const LISTED_KEYS: &[&str] = &["request", "response", "advance", "enqueue", "expect"];
 
 /// Reads a file of cases.
 pub(crate) fn read(node: &Node, file: &Path) -> Result<Suite, Wrong> {
@@ -97,6 +120,11 @@ struct Settings {
     attributes: Arc<Attributes>,
     unexplored: Vec<(Variation, String)>,
     budget: Budget,
+    attach: AttachPoint,
+    /// What is set for every plugin of the chain.
+    setup: Setup,
+    is_set_up: bool,
+    upstreams: Arc<Vec<Upstream>>,
 }
 
 impl Default for Settings {
@@ -110,6 +138,10 @@ impl Default for Settings {
             attributes: Arc::new(Attributes::new()),
             unexplored: Vec::new(),
             budget: Budget::default(),
+            attach: AttachPoint::default(),
+            setup: Setup::default(),
+            is_set_up: false,
+            upstreams: Arc::default(),
         }
     }
 }
@@ -124,12 +156,14 @@ impl Settings {
                 unknown(node.place, "profile", name, &known)
             })?;
         }
-        settings.config = match fields.one_of(&["config", "config_text", "config_file"])? {
-            None => settings.config,
-            Some(("config", node)) => Some(node.to_json().into()),
-            Some(("config_text", node)) => Some(node.text()?.as_bytes().into()),
-            Some((_, node)) => Some(input::read_file(node, folder)?.into()),
-        };
+        settings.config = configuration(fields, folder)?.or(settings.config);
+        if let Some(node) = fields.get("attach") {
+            settings.attach = world::attach(node)?;
+        }
+        settings.is_set_up |= world::setup(fields, &mut settings.setup)?;
+        if let Some(node) = fields.get("upstreams") {
+            settings.upstreams = Arc::new(world::upstreams(node, folder)?);
+        }
         if let Some(node) = fields.get("clock") {
             settings.clock = clock(node)?;
         }
@@ -151,12 +185,24 @@ impl Settings {
                 return Err(node.not("a mapping of paths to values"));
             };
             for (path, value) in entries {
-                attributes.set(&path.name, input::bytes(value)?);
+                attributes.set(&path.name, input::property(value)?);
             }
             settings.attributes = Arc::new(attributes);
         }
         Ok(settings)
     }
+}
+
+/// The configuration that a case, or a member of its chain, gives.
+fn configuration(fields: &Fields<'_>, folder: &Path) -> Result<Option<Arc<[u8]>>, Wrong> {
+    Ok(
+        match fields.one_of(&["config", "config_text", "config_file"])? {
+            None => None,
+            Some(("config", node)) => Some(node.to_json().into()),
+            Some(("config_text", node)) => Some(node.text()?.as_bytes().into()),
+            Some((_, node)) => Some(input::read_file(node, folder)?.into()),
+        },
+    )
 }
 
 fn clock(node: &Node) -> Result<u64, Wrong> {
@@ -202,6 +248,13 @@ fn case(node: &Node, defaults: &Settings, folder: &Path) -> Result<Case, Wrong> 
         Some(node) => configure(node, folder)?,
         None => (false, Vec::new()),
     };
+    let mut plugins = match fields.get("chain") {
+        Some(node) => world::chain(node, &settings, folder)?,
+        None => Vec::new(),
+    };
+    if plugins.is_empty() && settings.is_set_up {
+        plugins.push(settings.setup.clone());
+    }
     let direct = EXCHANGE_KEYS.iter().find_map(|key| fields.get(key));
     let exchanges = match (fields.get("exchanges"), direct) {
         (Some(_), Some(direct)) => {
@@ -213,7 +266,7 @@ fn case(node: &Node, defaults: &Settings, folder: &Path) -> Result<Case, Wrong> 
         (Some(list), None) => list
             .list()?
             .iter()
-            .map(|node| exchange(&node.fields(EXCHANGE_KEYS)?, node, folder))
+            .map(|node| listed(node, folder))
             .collect::<Result<_, _>>()?,
         (None, Some(_)) => vec![exchange(&fields, node, folder)?],
         (None, None) if fields.get("configure").is_some() => Vec::new(),
@@ -247,7 +300,44 @@ fn case(node: &Node, defaults: &Settings, folder: &Path) -> Result<Case, Wrong> 
         turns,
         unexplored: settings.unexplored,
         budget: settings.budget,
+        world: World {
+            plugins,
+            attach: settings.attach,
+            upstreams: settings.upstreams,
+        },
     })
+}
+
+/// An item of `exchanges`: an exchange, or something that happens between two.
+fn listed(node: &Node, folder: &Path) -> Result<Exchange, Wrong> {
+    let fields = node.fields(LISTED_KEYS)?;
+    if fields.get("request").is_some() {
+        if let Some(node) = fields.get("enqueue") {
+            return Err(Wrong::new(
+                node.place,
+                "`enqueue` stands in an item of its own, before the exchange",
+            ));
+        }
+        return exchange(&fields, node, folder);
+    }
+    let before = world::happenings(&fields)?;
+    if let (true, Some(response)) = (!before.is_empty(), fields.get("response")) {
+        return Err(Wrong::new(
+            response.place,
+            "without a `request` there is no response",
+        ));
+    }
+    if before.is_empty() {
+        return exchange(&fields, node, folder);
+    }
+    let mut exchange = Exchange {
+        before,
+        ..Exchange::default()
+    };
+    if let Some(expected) = fields.get("expect") {
+        expect::exchange(expected, folder, &mut exchange)?;
+    }
+    Ok(exchange)
 }
 
 fn configure(node: &Node, folder: &Path) -> Result<(bool, Vec<Check>), Wrong> {
@@ -268,6 +358,9 @@ fn exchange(fields: &Fields<'_>, node: &Node, folder: &Path) -> Result<Exchange,
         let events = input::response(response, folder)?;
         exchange.steps.extend(steps(events, Phase::ResponseHeaders));
     }
+    if let Some(node) = fields.get("advance") {
+        world::advance(node, &mut exchange)?;
+    }
     if let Some(expected) = fields.get("expect") {
         expect::exchange(expected, folder, &mut exchange)?;
     }
@@ -286,6 +379,7 @@ fn steps(events: Vec<Event>, first: Phase) -> impl Iterator<Item = Step> {
         },
         event,
         checks: Vec::new(),
+        advance: 0,
     })
 }
 

@@ -53,6 +53,7 @@ mod text;
 mod chunks;
 mod model;
 mod re2;
+mod world;
 mod yaml;
 
 mod cases;
@@ -83,7 +84,8 @@ pub use place::{LoadError, Place};
 pub use render::{render_case, render_trace};
 pub use report::{Report, ReportFormat};
 pub use run::{
-    CaseReport, CaseRun, End, ExchangeRun, Failure, Job, Link, Mismatch, RunOptions, StepRun,
+    CaseReport, CaseRun, End, ExchangeRun, Failure, Job, Left, Link, Mismatch, RunOptions, StepRun,
     Subject, SuiteReport, run, run_case,
 };
 pub use suite_map::{MappedConfig, MappedSuite, SuiteMap};
+pub use world::{Answer, AnswerKind, CalloutIs, FailurePolicy, Happening, Setup, Upstream, World};

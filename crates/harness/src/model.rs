@@ -7,6 +7,7 @@ use gatewright_host::{Attributes, Callback, Entry, FindingKind, HeaderMap, LogLe
 use regex::bytes::Regex;
 
 use crate::place::Place;
+use crate::world::{CalloutIs, Happening, World};
 
 /// The cases of one file.
 #[derive(Clone, Debug)]
@@ -61,6 +62,8 @@ pub struct Case {
     pub unexplored: Vec<(Variation, String)>,
     /// What its exchanges may cost.
     pub budget: Budget,
+    /// What surrounds its plugins.
+    pub world: World,
 }
 
 /// Whose turn it is when exchanges run at the same time: places of exchanges, from 0. In one turn an
@@ -120,7 +123,10 @@ pub struct Budget {
 /// A request and the response to it.
 #[derive(Clone, Debug, Default)]
 pub struct Exchange {
-    /// What is sent, in order.
+    /// What happens before it, in order.
+    pub before: Vec<Happening>,
+    /// What is sent, in order. Without anything to send no stream is opened: time passes, and
+    /// plugins get what happens meanwhile.
     pub steps: Vec<Step>,
     /// What is expected of the stream's creation.
     pub open: Vec<Check>,
@@ -141,6 +147,8 @@ pub struct Step {
     pub event: Event,
     /// What is expected.
     pub checks: Vec<Check>,
+    /// Nanoseconds that pass after it.
+    pub advance: u64,
 }
 
 /// What is sent to a plugin in one phase.
@@ -250,6 +258,14 @@ pub enum Check {
     NoLog(Option<LogLevel>, Matcher),
     /// Exactly these kinds of findings.
     Findings(Vec<FindingKind>),
+    /// Exactly these callouts were made, in this order.
+    Callouts(Vec<CalloutIs>),
+    /// A metric has this value in the end.
+    Metric(Vec<u8>, u64),
+    /// A value that plugins share matches in the end.
+    Shared(Vec<u8>, Matcher),
+    /// Exactly these items wait in a queue in the end.
+    Queue(Vec<u8>, Vec<Matcher>),
 }
 
 /// What is expected of a local reply.

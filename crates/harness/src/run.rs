@@ -3,6 +3,7 @@
 mod check;
 mod drive;
 mod record;
+mod stage;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -14,7 +15,7 @@ use crate::explore::{Explored, explore};
 use crate::model::{Case, Format, Suite};
 pub use check::{Failure, Mismatch};
 pub use drive::run_case;
-pub use record::{CaseRun, End, ExchangeRun, StepRun};
+pub use record::{CaseRun, End, ExchangeRun, Left, StepRun};
 
 /// A plugin under test, or one beside it in its chain.
 #[derive(Clone, Debug)]

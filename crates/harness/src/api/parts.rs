@@ -41,6 +41,7 @@ impl Message {
                     phase,
                     event: event?,
                     checks: Vec::new(),
+                    advance: 0,
                 })
             })
             .collect()

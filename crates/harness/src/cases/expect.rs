@@ -5,7 +5,7 @@ use std::path::Path;
 use gatewright_host::{FindingKind, LogLevel};
 
 use super::input::{headers, hex, line, name_of, read_file};
-use super::{log_level, trap};
+use super::{log_level, trap, world};
 use crate::model::{Check, Exchange, Matcher, Pattern, Phase, ReplyIs};
 use crate::place::{Wrong, unknown};
 use crate::re2;
@@ -43,6 +43,10 @@ pub(super) fn exchange(node: &Node, folder: &Path, exchange: &mut Exchange) -> R
         "no_logs",
         "findings",
         "trap",
+        "callouts",
+        "metrics",
+        "shared",
+        "queues",
     ])?;
     for (key, phase, known) in PHASES {
         let Some(node) = fields.get(key) else {
@@ -65,7 +69,37 @@ pub(super) fn exchange(node: &Node, folder: &Path, exchange: &mut Exchange) -> R
         }
     }
     exchange.whole = common(&fields, folder)?;
+    beyond(&fields, folder, &mut exchange.whole)?;
     exchange.trap = fields.read("trap", |node| trap(node, folder))?;
+    Ok(())
+}
+
+/// Expectations on what plugins did beyond the exchange.
+fn beyond(fields: &Fields<'_>, folder: &Path, checks: &mut Vec<Check>) -> Result<(), Wrong> {
+    if let Some(node) = fields.get("callouts") {
+        checks.push(Check::Callouts(world::callouts(node, folder)?));
+    }
+    let entries = |key: &str, what: &str| match fields.get(key) {
+        None => Ok(&[][..]),
+        Some(Node {
+            kind: Kind::Map(entries),
+            ..
+        }) => Ok(entries.as_slice()),
+        Some(node) => Err(node.not(what)),
+    };
+    for (name, node) in entries("metrics", "a mapping of names to values")? {
+        let name = name.name.as_bytes().to_vec();
+        checks.push(Check::Metric(name, node.number()?));
+    }
+    for (key, node) in entries("shared", "a mapping of keys to values")? {
+        let key = key.name.as_bytes().to_vec();
+        checks.push(Check::Shared(key, matcher(node, folder)?));
+    }
+    for (name, node) in entries("queues", "a mapping of names to lists of items")? {
+        let items = node.list()?.iter().map(|node| matcher(node, folder));
+        let name = name.name.as_bytes().to_vec();
+        checks.push(Check::Queue(name, items.collect::<Result<_, _>>()?));
+    }
     Ok(())
 }
 

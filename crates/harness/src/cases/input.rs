@@ -51,14 +51,19 @@ pub(super) fn response(node: &Node, folder: &Path) -> Result<Vec<Event>, Wrong> 
         "end_of_stream",
         "trailers",
     ])?;
-    let status = fields.read("status", |node| match &node.kind {
+    let status = fields.read("status", status)?;
+    events(&fields, vec![(":status", status, "200")], folder)
+}
+
+/// A status, which may be a text to try what is none.
+pub(super) fn status(node: &Node) -> Result<String, Wrong> {
+    match &node.kind {
         Kind::Text(text) => Ok(text.clone()),
         _ => match node.small()? {
             status @ 100..=999 => Ok(status.to_string()),
             status => Err(Wrong::new(node.place, format!("`{status}` is no status"))),
         },
-    })?;
-    events(&fields, vec![(":status", status, "200")], folder)
+    }
 }
 
 fn events(
@@ -169,7 +174,7 @@ pub(super) fn line(node: &Node) -> Result<(&str, &str), Wrong> {
 }
 
 /// A body: text, or where its bytes are.
-fn body(node: &Node, folder: &Path) -> Result<Vec<u8>, Wrong> {
+pub(super) fn body(node: &Node, folder: &Path) -> Result<Vec<u8>, Wrong> {
     if let Kind::Text(text) = &node.kind {
         return Ok(text.as_bytes().to_vec());
     }
@@ -209,6 +214,35 @@ pub(super) fn bytes(node: &Node) -> Result<Vec<u8>, Wrong> {
             None => Err(Wrong::new(node.place, "there is no `hex`")),
         },
         _ => Ok(node.text()?.as_bytes().to_vec()),
+    }
+}
+
+/// A property: text, bytes, or what the ABI sends for a number, a truth value or a map.
+pub(super) fn property(node: &Node) -> Result<Vec<u8>, Wrong> {
+    let Kind::Map(_) = node.kind else {
+        return bytes(node);
+    };
+    let keys = &["hex", "int", "bool", "map"];
+    let fields = node.fields(keys)?;
+    match fields.one_of(keys)? {
+        Some(("hex", node)) => hex(node),
+        Some(("bool", node)) => Ok(vec![u8::from(node.bool()?)]),
+        Some(("map", node)) => {
+            let mut wire = Vec::new();
+            headers(node)?.encode(&mut wire);
+            Ok(wire)
+        }
+        Some((_, node)) => match &node.kind {
+            Kind::Number { json, .. } => json
+                .as_i64()
+                .map(|number| number.to_le_bytes().to_vec())
+                .ok_or_else(|| Wrong::new(node.place, format!("`{json}` is no number of 64 bits"))),
+            _ => Err(node.not("a number")),
+        },
+        None => Err(Wrong::new(
+            node.place,
+            "a property is a text, or has `hex`, `int`, `bool` or `map`",
+        )),
     }
 }
 

@@ -6,6 +6,24 @@ pub(super) fn nanoseconds(text: &str) -> Result<u64, String> {
         .ok_or_else(|| format!("`{text}` is no moment after 1970; `2025-06-01T12:00:00Z` is one"))
 }
 
+/// Nanoseconds of a stretch of time such as `100ms`.
+pub(super) fn stretch(text: &str) -> Result<u64, String> {
+    const UNITS: [(&str, u64); 5] = [
+        ("ns", 1),
+        ("us", 1_000),
+        ("ms", 1_000_000),
+        ("s", 1_000_000_000),
+        ("m", 60_000_000_000),
+    ];
+    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+    let (number, unit) = text.split_at(digits);
+    UNITS
+        .iter()
+        .find(|(name, _)| *name == unit)
+        .and_then(|(_, size)| number.parse::<u64>().ok()?.checked_mul(*size))
+        .ok_or_else(|| format!("`{text}` is no stretch of time; `100ms`, `1s` and `2m` are some"))
+}
+
 fn parse(text: &str) -> Option<u64> {
     let number = |from: usize, to: usize| -> Option<i64> {
         let digits = text.get(from..to)?;
@@ -100,6 +118,16 @@ mod tests {
             1_748_779_200,
             123_456_789,
         );
+    }
+
+    #[test]
+    fn stretches_are_a_number_and_a_unit() {
+        assert_eq!(stretch("100ms"), Ok(100_000_000));
+        assert_eq!(stretch("2m"), Ok(120_000_000_000));
+        assert_eq!(stretch("0s"), Ok(0));
+        for text in ["", "5", "ms", "1.5s", "-1s", "1 s", "99999999999999m"] {
+            assert!(stretch(text).is_err(), "{text}");
+        }
     }
 
     #[test]

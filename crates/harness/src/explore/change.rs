@@ -348,6 +348,7 @@ impl Kind {
                             phase,
                             event,
                             checks: Vec::new(),
+                            advance: 0,
                         };
                         exchange.steps.insert(step + 1, empty);
                     }

@@ -14,6 +14,7 @@ use crate::model::{
 };
 use crate::place::Wrong;
 use crate::re2;
+use crate::world::World;
 use protox::prost_reflect::DynamicMessage;
 
 /// What the tester's clock shows when a suite sets none: a millisecond after the epoch.
@@ -134,6 +135,7 @@ fn case(test: &Message<'_>, common: &Common<'_>) -> Result<Case, Wrong> {
         turns: None,
         unexplored: Vec::new(),
         budget: Budget::default(),
+        world: World::default(),
     })
 }
 
@@ -192,6 +194,7 @@ fn headers(invocation: &Message<'_>, phase: Phase, common: &Common<'_>) -> Resul
             end_of_stream: false,
         },
         checks,
+        advance: 0,
     })
 }
 
@@ -256,6 +259,7 @@ fn bodies(
                 end_of_stream: true,
             },
             checks,
+            advance: 0,
         });
     }
     Ok(())

@@ -1,6 +1,7 @@
 //! Compares what a case did with what it expects.
 
 mod compare;
+mod outside;
 mod seen;
 
 use gatewright_host::{FUEL_PER_MILLISECOND, Fault, LogLine};

@@ -1,6 +1,8 @@
 //! What a case did, as it was seen: effects of the chain and its traces, nothing judged.
 
-use gatewright_host::{Callback, Effect, Entry, Fault, HeaderMap, LocalReply, LogLine, Trace};
+use gatewright_host::{
+    Callback, Callout, Effect, Entry, Fault, HeaderMap, LocalReply, LogLine, Metric, Trace,
+};
 
 use crate::model::Phase;
 
@@ -41,8 +43,23 @@ pub struct ExchangeRun {
     /// What was sent and what came of it, in order. Steps after the end of an exchange are not
     /// sent and have no effects.
     pub steps: Vec<StepRun>,
-    /// The whole story.
+    /// The whole story, that of the time before it included.
     pub trace: Trace,
+    /// The callouts that plugins made, in order, messages on their streams included.
+    pub callouts: Vec<Callout>,
+    /// What plugins share in the end.
+    pub left: Left,
+}
+
+/// What plugins share at the end of an exchange, as far as the case asks for it.
+#[derive(Clone, Debug, Default)]
+pub struct Left {
+    /// Every metric, if the case asks for one.
+    pub metrics: Vec<Metric>,
+    /// Shared data by its key.
+    pub data: Vec<(Vec<u8>, Option<Vec<u8>>)>,
+    /// Items of queues by their name; `None` where there is no such queue.
+    pub queues: Vec<(Vec<u8>, Option<Vec<Vec<u8>>>)>,
 }
 
 /// One step.

@@ -8,6 +8,9 @@ use crate::callout::{Callout, CalloutResponse, GrpcEvent};
 use crate::trace::{Trace, TraceLevel};
 use crate::vm::{Failed, Vm};
 
+/// Items of queues that plugins are told of at a time; the rest waits for the next.
+const MOST_ANNOUNCEMENTS: usize = 1000;
+
 impl Chain {
     /// When a tick is due next, in nanoseconds of the door's monotonic clock.
     pub fn next_tick(&mut self) -> Option<u64> {
@@ -22,7 +25,11 @@ impl Chain {
         for index in 0..self.links.len() {
             self.root_event(index, effects, |vm, trace| vm.tick(trace).map(|_| ()));
         }
-        while let Some((owner, queue)) = self.announcement() {
+        // Plugins that put an item into a queue for each that they take would keep this going.
+        for _ in 0..MOST_ANNOUNCEMENTS {
+            let Some((owner, queue)) = self.announcement() else {
+                break;
+            };
             self.root_event(owner, effects, |vm, trace| vm.on_queue_ready(queue, trace));
         }
     }
@@ -77,6 +84,14 @@ impl Chain {
         self.root_event(plugin, effects, |vm, trace| {
             vm.on_foreign_function(function, arguments, trace)
         });
+    }
+
+    /// Tells what happened to the plugins themselves as part of an exchange's story.
+    pub fn tell(&mut self, id: StreamId) {
+        if self.root.ordinal() > 0 || !self.root.faults.is_empty() {
+            let root = self.take_root_trace();
+            self.streams[id.0].trace.append(root);
+        }
     }
 
     /// What happened to the plugins themselves since this was last asked.

@@ -237,7 +237,10 @@ pub(super) fn grpc_cancel(cx: &mut Cx<'_>, token: u32) -> Answer {
 
 pub(super) fn grpc_close(cx: &mut Cx<'_>, token: u32) -> Answer {
     open(cx, token)?;
-    cx.state.tokens.close(token);
+    if token % 2 == 1 {
+        cx.state.tokens.close(token);
+    }
+    // Of a stream only this half is closed: what the other side still sends is shown.
     dispatch(cx.state, token, CalloutKind::GrpcClose);
     Ok(())
 }

@@ -3,6 +3,7 @@
 use gatewright_host::{FindingKind, HeaderMap, LocalReply, LogLevel, LogLine};
 
 use super::Mismatch;
+use super::outside;
 use super::seen::Seen;
 use crate::model::{Check, ImmediateIs, Matcher, Pattern, ReplyIs};
 use crate::text::{shown, shown_lines};
@@ -21,7 +22,7 @@ impl Wrong {
         }
     }
 
-    fn differs(message: impl Into<String>, expected: String, actual: String) -> Self {
+    pub(super) fn differs(message: impl Into<String>, expected: String, actual: String) -> Self {
         Self {
             message: message.into(),
             mismatch: Some(Mismatch { expected, actual }),
@@ -34,7 +35,7 @@ impl Wrong {
     }
 }
 
-fn shown_matcher(matcher: &Matcher) -> String {
+pub(super) fn shown_matcher(matcher: &Matcher) -> String {
     match (&matcher.pattern, matcher.invert) {
         (Pattern::Exact(bytes), false) => shown_lines(bytes),
         _ => matcher.to_string(),
@@ -56,6 +57,10 @@ pub(super) fn evaluate(check: &Check, seen: &Seen<'_>) -> Vec<Wrong> {
         Check::Log(level, matcher) => log(seen, *level, matcher),
         Check::NoLog(level, matcher) => no_log(seen, *level, matcher),
         Check::Findings(kinds) => findings(seen, kinds),
+        Check::Callouts(expected) => return outside::callouts(seen, expected),
+        Check::Metric(name, value) => outside::metric(seen, name, *value),
+        Check::Shared(key, matcher) => outside::shared(seen, key, matcher),
+        Check::Queue(name, items) => outside::queue(seen, name, items),
     };
     wrong.into_iter().collect()
 }

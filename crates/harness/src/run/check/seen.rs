@@ -2,10 +2,12 @@
 
 use std::borrow::Cow;
 
-use gatewright_host::{Effect, Finding, HeaderMap, LocalReply, LogLine, Trace};
+use gatewright_host::{
+    Callout, CalloutKind, Effect, Finding, HeaderMap, LocalReply, LogLine, Trace,
+};
 
 use crate::model::{Event, Format, Phase, Step};
-use crate::run::record::{End, ExchangeRun, StepRun};
+use crate::run::record::{End, ExchangeRun, Left, StepRun};
 
 /// What can be seen.
 #[derive(Default)]
@@ -17,6 +19,8 @@ pub(super) struct Seen<'a> {
     pub(super) findings: Vec<&'a Finding>,
     /// What a header callback returned that paused.
     pub(super) paused: Option<u32>,
+    pub(super) callouts: &'a [Callout],
+    pub(super) left: Option<&'a Left>,
     /// How the exchange ended, in words, when all of it is looked at.
     pub(super) end: Option<String>,
 }
@@ -59,8 +63,7 @@ impl<'a> Seen<'a> {
                 .iter()
                 .filter(|finding| Phase::of(finding.entry) == Some(phase))
                 .collect(),
-            paused: None,
-            end: None,
+            ..Self::default()
         }
     }
 
@@ -89,6 +92,8 @@ impl<'a> Seen<'a> {
             },
             logs: run.trace.logs.iter().collect(),
             findings: run.trace.findings.iter().collect(),
+            callouts: &run.callouts,
+            left: Some(&run.left),
             end: in_words,
             ..Self::default()
         }
@@ -142,6 +147,24 @@ impl<'a> Seen<'a> {
             }
         }
         seen
+    }
+
+    /// A callout: its headers or metadata, and its body or message.
+    pub(super) fn callout(callout: &'a Callout) -> Self {
+        let (headers, body) = match &callout.kind {
+            CalloutKind::Http { headers, body, .. } => (Some(headers), Some(body)),
+            CalloutKind::GrpcCall {
+                metadata, message, ..
+            } => (Some(metadata), Some(message)),
+            CalloutKind::GrpcStream { metadata, .. } => (Some(metadata), None),
+            CalloutKind::GrpcSend { message, .. } => (None, Some(message)),
+            _ => (None, None),
+        };
+        Self {
+            headers,
+            body: body.map(|body| Cow::Borrowed(&body[..])),
+            ..Self::default()
+        }
     }
 
     /// A local reply.
