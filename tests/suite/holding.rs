@@ -29,7 +29,7 @@ impl Door for WithUpstream {
 }
 
 /// A guest with these callbacks; 64 holds `auth`, 128 the header map of a callout.
-fn guest(callbacks: &str) -> Vec<u8> {
+pub(crate) fn guest(callbacks: &str) -> Vec<u8> {
     let text = format!(
         r#"(module
             (import "env" "proxy_continue_stream" (func $continue (param i32) (result i32)))
@@ -39,6 +39,17 @@ fn guest(callbacks: &str) -> Vec<u8> {
                 (func $set_body (param i32 i32 i32 i32 i32) (result i32)))
             (import "env" "proxy_replace_header_map_value"
                 (func $set_header (param i32 i32 i32 i32 i32) (result i32)))
+            (import "env" "proxy_add_header_map_value"
+                (func $add_header (param i32 i32 i32 i32 i32) (result i32)))
+            (import "env" "proxy_get_header_map_value"
+                (func $get_header (param i32 i32 i32 i32 i32) (result i32)))
+            (import "env" "proxy_send_local_response"
+                (func $reply (param i32 i32 i32 i32 i32 i32 i32 i32) (result i32)))
+            (import "env" "proxy_set_property"
+                (func $set_property (param i32 i32 i32 i32) (result i32)))
+            (import "env" "proxy_get_property"
+                (func $get_property (param i32 i32 i32 i32) (result i32)))
+            (import "env" "proxy_log" (func $log (param i32 i32 i32) (result i32)))
             (import "env" "proxy_http_call"
                 (func $http_call (param i32 i32 i32 i32 i32 i32 i32 i32 i32 i32) (result i32)))
             (memory (export "memory") 1)
@@ -51,25 +62,36 @@ fn guest(callbacks: &str) -> Vec<u8> {
     wat::parse_str(text).expect("the guest is valid")
 }
 
-fn start(profile: Profile, guests: &[&str]) -> Chain {
+pub(crate) fn start(profile: Profile, guests: &[&str]) -> Chain {
+    start_with(profile, guests, |_| {})
+}
+
+/// The same with each plugin's settings changed first.
+pub(crate) fn start_with(
+    profile: Profile,
+    guests: &[&str],
+    change: impl Fn(&mut PluginSpec),
+) -> Chain {
     let engine = Engine::new(&EngineOptions::default()).expect("the engine starts");
     let specs = guests
         .iter()
         .map(|text| {
             let plugin = engine.compile(&guest(text)).expect("the guest compiles");
-            PluginSpec::new(plugin, profile)
+            let mut spec = PluginSpec::new(plugin, profile);
+            change(&mut spec);
+            spec
         })
         .collect();
     let door = || Box::new(WithUpstream(Recorded::new(0, 1))) as Box<_>;
     Chain::start(profile, specs, door, TraceLevel::Full)
 }
 
-fn headers(fields: &[(&str, &str)]) -> HeaderMap {
+pub(crate) fn headers(fields: &[(&str, &str)]) -> HeaderMap {
     fields.iter().copied().collect()
 }
 
 /// Pauses on the body until it ends, then puts `!` before it.
-const GATHERS: &str = r#"
+pub(crate) const GATHERS: &str = r#"
     (data (i32.const 8) "!")
     (func (export "proxy_on_request_body") (param i32 i32 i32) (result i32)
         (if (i32.eqz (local.get 2)) (then (return (i32.const 1))))
@@ -77,7 +99,7 @@ const GATHERS: &str = r#"
         i32.const 0)"#;
 
 /// Pauses on the headers and asks `auth`; sets `x` and continues when it answers.
-const ASKS: &str = r#"
+pub(crate) const ASKS: &str = r#"
     (data (i32.const 8) "x")
     (func (export "proxy_on_request_headers") (param i32 i32 i32) (result i32)
         (drop (call $http_call (i32.const 64) (i32.const 4) (i32.const 128) (i32.const 61)

@@ -4,5 +4,6 @@ mod faults;
 mod guests;
 mod holding;
 mod plugins;
+mod replies;
 mod suites;
 mod tidy;

@@ -15,3 +15,4 @@ mod refused;
 mod reports;
 mod suites;
 mod tester;
+mod world;

@@ -189,11 +189,20 @@ expect:
 #[test]
 fn the_example_in_the_reference_is_read() {
     let page = include_str!("../../CASES.md");
-    let (_, rest) = page.split_once("```yaml\n").unwrap();
-    let (example, _) = rest.split_once("```").unwrap();
     let file = std::path::Path::new("CASES.yaml");
-    let suite =
-        gatewright_harness::load_text(example, file).unwrap_or_else(|error| panic!("{error}"));
+    let examples: Vec<_> = page
+        .split("```yaml\n")
+        .skip(1)
+        .filter_map(|rest| rest.split_once("```"))
+        .map(|(example, _)| {
+            gatewright_harness::load_text(example, file).unwrap_or_else(|error| panic!("{error}"))
+        })
+        .collect();
+    let [suite, around] = &examples[..] else {
+        panic!("{} examples", examples.len());
+    };
+    assert_eq!(around.cases[0].exchanges.len(), 3);
+    assert_eq!(around.cases[0].world.plugins.len(), 2);
     assert_eq!(suite.cases.len(), 5);
     assert_eq!(suite.cases[0].exchanges[0].steps.len(), 5);
 }

@@ -244,3 +244,110 @@ fn typos_in_googles_yaml() {
         "2:16: `perhaps` is no truth value",
     );
 }
+
+#[test]
+fn bad_worlds_in_our_format() {
+    let case = |rest: &str, expected: &str| {
+        ours(
+            &format!("cases:\n  - name: a\n    request: {{}}\n    {rest}\n"),
+            expected,
+        );
+    };
+    case(
+        "attach: cdn",
+        "4:13: unknown point of attachment `cdn`; known here: `edge`, `route`, `traffic`, `authz`",
+    );
+    case(
+        "fail: opn",
+        "4:11: unknown failure policy `opn`; did you mean `open`?",
+    );
+    case(
+        "capabilities: []",
+        "4:19: no capabilities are no restriction; Envoy takes an empty map for all of them; leave the key out",
+    );
+    case(
+        "capabilities: [proxy_lag]",
+        "4:20: `proxy_lag` is no hostcall, callback or WASI function",
+    );
+    case("chain: []", "4:12: a chain has one plugin at least");
+    case(
+        "chain: [{vm: x}]",
+        "4:14: unknown key `vm`; did you mean `vm_id`?",
+    );
+    case(
+        "upstreams: [a]",
+        "4:16: expected a mapping of names to answers, found a list",
+    );
+    case(
+        "upstreams: {a: []}",
+        "4:20: an upstream has one answer at least",
+    );
+    case(
+        "upstreams: {a: fail}",
+        "4:20: unknown answer `fail`; did you mean `fails`?",
+    );
+    case(
+        "upstreams: {a: {status: 200, fails: true}}",
+        "4:29: `status` and `fails` exclude each other",
+    );
+    case(
+        "upstreams: {a: {fails: false}}",
+        "4:28: `fails` is `true` or left out",
+    );
+    case(
+        "upstreams: {a: {fails: true, silent: true}}",
+        "4:34: `silent` and `fails` exclude each other",
+    );
+    case(
+        "upstreams: {a: {after: 5}}",
+        "4:28: expected a stretch of time, found a number; write a number and a unit, as `100ms`, `1s` or `2m`",
+    );
+    case(
+        "upstreams: {a: {grpc: {mesages: []}}}",
+        "4:28: unknown key `mesages`; did you mean `messages`?",
+    );
+    case(
+        "advance: soon",
+        "4:14: `soon` is no stretch of time; `100ms`, `1s` and `2m` are some",
+    );
+    case(
+        "advance: {response_headers: 1s}",
+        "4:33: the exchange sends nothing in `response_headers`",
+    );
+    case(
+        "properties: {a: {int: x}}",
+        "4:27: expected a number, found a text",
+    );
+    case(
+        "expect: {metrics: [a]}",
+        "4:23: expected a mapping of names to values, found a list",
+    );
+    case(
+        "expect: {callouts: [{upstrem: a}]}",
+        "4:26: unknown key `upstrem`; did you mean `upstream`?",
+    );
+}
+
+#[test]
+fn bad_items_among_exchanges() {
+    let case = |item: &str, expected: &str| {
+        ours(
+            &format!("cases:\n  - name: a\n    exchanges:\n      - {item}\n"),
+            expected,
+        );
+    };
+    case(
+        "{request: {}, enqueue: {queue: q, items: []}}",
+        "4:32: `enqueue` stands in an item of its own, before the exchange",
+    );
+    case("{enqueue: {items: []}}", "4:18: there is no `queue`");
+    case("{enqueue: {queue: q}}", "4:18: there are no `items`");
+    case(
+        "{advance: 1s, response: {}}",
+        "4:33: without a `request` there is no response",
+    );
+    case(
+        "{advance: 1s, expect: {request_headers: {}}}",
+        "4:48: the exchange sends nothing in `request_headers`; give the request or response what this phase needs",
+    );
+}

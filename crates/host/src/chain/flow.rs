@@ -320,7 +320,9 @@ impl Chain {
         unit: Unit,
         effects: &mut Vec<Effect>,
     ) -> Turn {
-        if fail_open {
+        // What answers in a failed plugin's place is not answered once more because of it.
+        let answered = matches!(self.streams[id.0].course, Course::Returning(_));
+        if fail_open || answered {
             return Turn::Pass(unit);
         }
         self.fail(id, effects);
