@@ -1,8 +1,11 @@
 //! Tests that cross crates: one binary of many modules.
 
+mod bounds;
+mod chains;
 mod faults;
 mod guests;
 mod holding;
+mod limits;
 mod plugins;
 mod replies;
 mod suites;

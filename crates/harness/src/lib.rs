@@ -84,8 +84,8 @@ pub use place::{LoadError, Place};
 pub use render::{render_case, render_trace};
 pub use report::{Report, ReportFormat};
 pub use run::{
-    CaseReport, CaseRun, End, ExchangeRun, Failure, Job, Left, Link, Mismatch, RunOptions, StepRun,
-    Subject, SuiteReport, run, run_case,
+    CaseReport, CaseRun, End, ExchangeRun, Failure, Job, Left, Link, Mismatch, QueueLeft,
+    RunOptions, StepRun, Subject, SuiteReport, run, run_case,
 };
 pub use suite_map::{MappedConfig, MappedSuite, SuiteMap};
 pub use world::{Answer, AnswerKind, CalloutIs, FailurePolicy, Happening, Setup, Upstream, World};

@@ -15,7 +15,7 @@ use crate::explore::{Explored, explore};
 use crate::model::{Case, Format, Suite};
 pub use check::{Failure, Mismatch};
 pub use drive::run_case;
-pub use record::{CaseRun, End, ExchangeRun, Left, StepRun};
+pub use record::{CaseRun, End, ExchangeRun, Left, QueueLeft, StepRun};
 
 /// A plugin under test, or one beside it in its chain.
 #[derive(Clone, Debug)]

@@ -58,8 +58,17 @@ pub struct Left {
     pub metrics: Vec<Metric>,
     /// Shared data by its key.
     pub data: Vec<(Vec<u8>, Option<Vec<u8>>)>,
-    /// Items of queues by their name; `None` where there is no such queue.
-    pub queues: Vec<(Vec<u8>, Option<Vec<Vec<u8>>>)>,
+    /// Queues.
+    pub queues: Vec<QueueLeft>,
+}
+
+/// A queue at the end of an exchange.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct QueueLeft {
+    /// Its name.
+    pub name: Vec<u8>,
+    /// The items that wait in it; `None` where no plugin registered it.
+    pub items: Option<Vec<Vec<u8>>>,
 }
 
 /// One step.

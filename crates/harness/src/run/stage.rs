@@ -11,7 +11,7 @@ use gatewright_host::{
     StreamId,
 };
 
-use super::record::ExchangeRun;
+use super::record::{ExchangeRun, QueueLeft};
 use crate::model::{Check, Exchange};
 use crate::world::{AnswerKind, Happening, Upstream, World};
 
@@ -128,9 +128,10 @@ impl<'a> Stage<'a> {
             match check {
                 Check::Metric(..) if left.metrics.is_empty() => left.metrics = shared.metrics(),
                 Check::Shared(key, _) => left.data.push((key.clone(), shared.data(vm_id, key))),
-                Check::Queue(name, _) => {
-                    left.queues.push((name.clone(), shared.queue(vm_id, name)))
-                }
+                Check::Queue(name, _) => left.queues.push(QueueLeft {
+                    name: name.clone(),
+                    items: shared.queue(vm_id, name),
+                }),
                 _ => {}
             }
         }

@@ -271,8 +271,8 @@ fn bad_worlds_in_our_format() {
     );
     case("chain: []", "4:12: a chain has one plugin at least");
     case(
-        "chain: [{vm: x}]",
-        "4:14: unknown key `vm`; did you mean `vm_id`?",
+        "chain: [{vm_ids: x}]",
+        "4:14: unknown key `vm_ids`; did you mean `vm_id`?",
     );
     case(
         "upstreams: [a]",
@@ -340,14 +340,14 @@ fn bad_items_among_exchanges() {
         "{request: {}, enqueue: {queue: q, items: []}}",
         "4:32: `enqueue` stands in an item of its own, before the exchange",
     );
-    case("{enqueue: {items: []}}", "4:18: there is no `queue`");
-    case("{enqueue: {queue: q}}", "4:18: there are no `items`");
+    case("{enqueue: {items: []}}", "4:19: there is no `queue`");
+    case("{enqueue: {queue: q}}", "4:19: there are no `items`");
     case(
         "{advance: 1s, response: {}}",
         "4:33: without a `request` there is no response",
     );
     case(
         "{advance: 1s, expect: {request_headers: {}}}",
-        "4:48: the exchange sends nothing in `request_headers`; give the request or response what this phase needs",
+        "4:49: the exchange sends nothing in `request_headers`; give the request or response what this phase needs",
     );
 }

@@ -174,8 +174,8 @@ pub(super) fn queue(seen: &Seen<'_>, name: &[u8], expected: &[Matcher]) -> Optio
     let queues = seen.left.map_or(&[][..], |left| &left.queues);
     let items = queues
         .iter()
-        .find(|(known, _)| known == name)
-        .and_then(|(_, items)| items.as_ref());
+        .find(|queue| queue.name == name)
+        .and_then(|queue| queue.items.as_ref());
     let Some(items) = items else {
         return Some(Wrong::because(format!(
             "no plugin registered a queue `{}`",
