@@ -76,7 +76,7 @@ fn numbers(arguments: &[Arg]) -> Vec<i64> {
     for argument in arguments {
         match *argument {
             Is(number) => out.push(number),
-            In(pointer, length) => out.extend([pointer.into(), length.into()]),
+            In(pointer, length) => out.extend([i64::from(pointer), i64::from(length)]),
             Out(_) => out.push(600 + 16 * out.len() as i64),
         }
     }
