@@ -4,6 +4,7 @@
 //! Timings on shared machines drift, so whatever is compared is measured in turn in one run, and
 //! what is printed is the median of the rounds.
 
+mod calibrate;
 mod explore;
 mod gke;
 mod measure;
@@ -17,7 +18,16 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// Every group, whether it has figures already or not.
 const GROUPS: &[&str] = &[
-    "vertical", "host", "parity", "sdk", "oci", "gke", "gateway", "bench", "kubectl",
+    "vertical",
+    "host",
+    "parity",
+    "sdk",
+    "oci",
+    "gke",
+    "gateway",
+    "bench",
+    "kubectl",
+    "calibrate",
 ];
 
 /// A figure's bound.
@@ -57,6 +67,7 @@ fn main() -> ExitCode {
         match group.as_str() {
             "vertical" => vertical::measure(),
             "host" => explore::measure(),
+            "calibrate" => calibrate::measure(),
             "gke" => gke::measure(),
             group if GROUPS.contains(&group) => eprintln!("no figures in group `{group}` yet"),
             other => {
