@@ -324,6 +324,7 @@ fn a_body_mutation_and_a_reply_have_the_same_limit() {
 
 /// What becomes of the request's headers when the guest hands over this many pairs, each with a
 /// name of one byte and values of this size, where mutations have no limit of their own.
+#[expect(clippy::panic, reason = "a test helper fails the test that calls it")]
 fn handed_over(pairs: usize, size: usize) -> (usize, Vec<FindingKind>) {
     let callback = format!(
         r#"(func (export "proxy_on_request_headers") (param i32 i32 i32) (result i32)

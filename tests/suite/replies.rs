@@ -46,6 +46,7 @@ fn request(chain: &mut Chain, stream: StreamId) -> Vec<Effect> {
 }
 
 /// The status, headers and body of the reply that is the only effect.
+#[expect(clippy::panic, reason = "a test helper fails the test that calls it")]
 fn only_reply(effects: &[Effect]) -> (u32, HeaderMap, Vec<u8>) {
     match effects {
         [Effect::Reply(reply)] => (reply.status, reply.headers.clone(), reply.body.clone()),
