@@ -137,7 +137,7 @@ fn module_and_configuration_are_five_mebibytes_together() {
     assert_eq!(faults[0].kind, FaultKind::ModuleTooLarge);
     assert_eq!(
         faults[0].message,
-        "module and configuration are 5242881 bytes together; the limit is 5242880"
+        "module and configuration are 5242881 bytes together, 1 more than the limit"
     );
     assert_eq!(large.headers().close().0, [Effect::Fail { status: 500 }]);
 }

@@ -145,7 +145,8 @@ impl Vm {
         match state.limits.module_bytes {
             Some(limit) if size > limit => {
                 let message = format!(
-                    "module and configuration are {size} bytes together; the limit is {limit}"
+                    "module and configuration are {size} bytes together, {} more than the limit",
+                    size - limit
                 );
                 self.fail(FaultKind::ModuleTooLarge, message, Vec::new());
                 Err(Failed)
