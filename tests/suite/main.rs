@@ -7,6 +7,7 @@ mod guests;
 mod holding;
 mod limits;
 mod plugins;
+mod profiles;
 mod replies;
 mod suites;
 mod tidy;
