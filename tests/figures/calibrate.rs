@@ -3,10 +3,8 @@
 //! Production judges a plugin in milliseconds of a processor at about 4 GHz, and we in fuel. Each
 //! guest here does one kind of work. Its fuel is counted by an engine that meters, its time by one
 //! that does not, and the time is turned into cycles by this machine's clock rate. What comes out
-//! is fuel for each 4,000,000 cycles. The constant must not be above what common work burns: then a
-//! plugin that stays within its fuel stays within its millisecond. Chains of divisions and of calls
-//! through a table burn less fuel for their time; for them the constant is at most four times too
-//! generous.
+//! is fuel for each 4,000,000 cycles. The constant must not be above the least of them: then a
+//! plugin that stays within its fuel stays within its millisecond.
 
 use std::sync::Arc;
 
@@ -21,46 +19,35 @@ use crate::{Bound, figure};
 /// Cycles of production's processor in a millisecond.
 const CYCLES: f64 = 4_000_000.0;
 
-/// What every kind of common work must burn at least.
-const COMMON: f64 = FUEL_PER_MILLISECOND as f64;
-/// What the kinds that take long for their fuel must burn at least.
-const SLOW: f64 = COMMON / 4.0;
-
 /// Kinds of work, each the body of a loop over `$i`, with a buffer of 64 KiB at 65,536.
-const WORK: &[(&str, f64, &str)] = &[
+const WORK: &[(&str, &str)] = &[
     (
         "hash",
-        COMMON,
         "(local.set $x (i32.mul (i32.xor (local.get $x) (i32.load8_u offset=65536
             (i32.and (local.get $i) (i32.const 0xffff)))) (i32.const 16777619)))",
     ),
     (
         "scan",
-        COMMON,
         "(if (i32.eq (i32.load8_u offset=65536 (i32.and (local.get $i) (i32.const 0xffff)))
             (i32.const 58)) (then (local.set $x (i32.add (local.get $x) (local.get $i)))))",
     ),
     (
         "copy",
-        COMMON,
         "(i64.store offset=65536 (i32.and (local.get $i) (i32.const 0x7ff8))
             (i64.load offset=98304 (i32.and (local.get $i) (i32.const 0x7ff8))))",
     ),
     (
         "arithmetic",
-        COMMON,
         "(local.set $x (i32.add (i32.rotl (local.get $x) (i32.const 5))
             (i32.xor (local.get $i) (i32.shl (local.get $x) (i32.const 3)))))",
     ),
     (
         "calls",
-        SLOW,
         "(local.set $x (call_indirect (type $step) (local.get $x)
             (i32.and (local.get $i) (i32.const 1))))",
     ),
     (
         "division",
-        SLOW,
         "(local.set $x (i32.add (i32.rem_u (i32.add (local.get $x) (local.get $i))
             (i32.const 1009)) (i32.div_u (local.get $i) (i32.or (local.get $x) (i32.const 1)))))",
     ),
@@ -131,7 +118,7 @@ fn clock_rate() -> f64 {
 
 pub(crate) fn measure() {
     let rate = clock_rate();
-    for (name, least, body) in WORK {
+    for (name, body) in WORK {
         let wasm = guest(body);
         let fuel = work(&mut start(&wasm, Metering::Fuel)) as f64;
         let mut bare = start(&wasm, Metering::None);
@@ -140,7 +127,7 @@ pub(crate) fn measure() {
         let times = (0..25).map(|_| seconds(|| _ = work(&mut bare)));
         let cycles = times.fold(f64::INFINITY, f64::min) * rate;
         let per_millisecond = fuel / cycles * CYCLES;
-        let bound = Bound::AtLeast(*least);
+        let bound = Bound::AtLeast(FUEL_PER_MILLISECOND as f64);
         figure("calibrate", name, per_millisecond, "fuel/ms", bound);
     }
 }
