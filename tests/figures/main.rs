@@ -5,8 +5,10 @@
 //! what is printed is the median of the rounds.
 
 mod calibrate;
+mod exchange;
 mod explore;
 mod gke;
+mod host;
 mod measure;
 mod vertical;
 
@@ -66,7 +68,10 @@ fn main() -> ExitCode {
     for group in std::env::args().skip(1) {
         match group.as_str() {
             "vertical" => vertical::measure(),
-            "host" => explore::measure(),
+            "host" => {
+                host::measure();
+                explore::measure();
+            }
             "calibrate" => calibrate::measure(),
             "gke" => gke::measure(),
             group if GROUPS.contains(&group) => eprintln!("no figures in group `{group}` yet"),

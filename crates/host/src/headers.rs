@@ -1,13 +1,16 @@
 //! The header map: ordered, with duplicates, looked up without regard to case, values as bytes.
 //!
-//! All names and values lie one after another in one buffer, so that a map of twenty headers is
-//! two allocations, is cloned by two copies, and is handed to a guest without being taken apart.
+//! A map is one buffer: an index, then all names and values. So a map of twenty headers is one
+//! allocation, is cloned by one copy, and is handed to a guest without being taken apart.
 
 use std::fmt;
 
 use gatewright_abi::pairs;
 
 /// An ordered multimap of header fields.
+///
+/// It holds up to 4 GiB of names and values, as a 32-bit guest could at the most; what would go
+/// past that is cut off.
 ///
 /// ```
 /// use gatewright_host::HeaderMap;
@@ -20,58 +23,99 @@ use gatewright_abi::pairs;
 /// ```
 #[derive(Clone, Default)]
 pub struct HeaderMap {
-    bytes: Vec<u8>,
-    fields: Vec<Field>,
+    /// The index, a [`Field`] in each of its slots, then the text: names and values.
+    buffer: Vec<u8>,
+    /// Fields that there are.
+    count: u32,
+    /// Fields that the index has room for. The text begins behind them.
+    slots: u32,
 }
 
-/// Where one field lies in the buffer: the name, then its value somewhere after or before.
+/// Where one field lies in the text: offset and length of the name and of the value.
 #[derive(Clone, Copy)]
 struct Field {
-    name: (usize, usize),
-    value: (usize, usize),
+    name: (u32, u32),
+    value: (u32, u32),
 }
 
-/// Past this many bytes, a buffer that is mostly abandoned values is rewritten.
+impl Field {
+    /// Bytes of a field in the index.
+    const SIZE: usize = 16;
+
+    fn read(slot: &[u8; Self::SIZE]) -> Self {
+        let [a, b, c, d] = [0, 4, 8, 12]
+            .map(|at| u32::from_ne_bytes([slot[at], slot[at + 1], slot[at + 2], slot[at + 3]]));
+        Self {
+            name: (a, b),
+            value: (c, d),
+        }
+    }
+
+    fn to_bytes(self) -> [u8; Self::SIZE] {
+        let mut slot = [0; Self::SIZE];
+        let words = [self.name.0, self.name.1, self.value.0, self.value.1];
+        for (bytes, word) in slot.as_chunks_mut().0.iter_mut().zip(words) {
+            *bytes = word.to_ne_bytes();
+        }
+        slot
+    }
+}
+
+/// Past this many bytes, a text that is mostly abandoned values is rewritten.
 const COMPACT_FROM: usize = 16 * 1024;
+
+/// Fields that the index of a map gets room for when it gets its first.
+const FIRST_SLOTS: u32 = 8;
 
 impl HeaderMap {
     /// A map with nothing in it, which allocates nothing.
     pub const fn new() -> Self {
         Self {
-            bytes: Vec::new(),
-            fields: Vec::new(),
+            buffer: Vec::new(),
+            count: 0,
+            slots: 0,
         }
     }
 
     /// A map that takes this many fields, of this many bytes together, without allocating again.
     pub fn with_capacity(fields: usize, bytes: usize) -> Self {
+        let slots = u32::try_from(fields).unwrap_or(0);
+        let index = slots as usize * Field::SIZE;
+        let mut buffer = Vec::with_capacity(index.saturating_add(bytes));
+        buffer.resize(index, 0);
         Self {
-            bytes: Vec::with_capacity(bytes),
-            fields: Vec::with_capacity(fields),
+            buffer,
+            count: 0,
+            slots,
         }
     }
 
     /// The number of fields, duplicates counted.
     pub fn len(&self) -> usize {
-        self.fields.len()
+        self.count as usize
     }
 
     /// Whether there is no field.
     pub fn is_empty(&self) -> bool {
-        self.fields.is_empty()
+        self.count == 0
     }
 
     /// Adds a field at the end, whatever is there already.
     pub fn append(&mut self, name: &[u8], value: &[u8]) {
+        if self.count == self.slots {
+            self.grow_index();
+        }
         let name = self.store(name);
         let value = self.store(value);
-        self.fields.push(Field { name, value });
+        self.count += 1;
+        self.set_field(self.len() - 1, Field { name, value });
     }
 
     /// The first value under this name.
     pub fn get(&self, name: &[u8]) -> Option<&[u8]> {
-        self.position(name)
-            .map(|index| self.slice(self.fields[index].value))
+        self.iter()
+            .find(|(key, _)| key.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value)
     }
 
     /// Every value under this name, in order.
@@ -83,69 +127,63 @@ impl HeaderMap {
 
     /// Whether some field has this name.
     pub fn contains(&self, name: &[u8]) -> bool {
-        self.position(name).is_some()
+        self.get(name).is_some()
     }
 
     /// Gives the first field of this name the value and drops the others; adds one if there is none.
     /// The field keeps its place and the case of its name.
     pub fn replace(&mut self, name: &[u8], value: &[u8]) {
-        let Some(index) = self.position(name) else {
+        let place = self
+            .iter()
+            .position(|(key, _)| key.eq_ignore_ascii_case(name));
+        let Some(index) = place else {
             self.append(name, value);
             return;
         };
-        let old = self.fields[index].value;
-        if value.len() <= old.1 {
-            self.bytes[old.0..old.0 + value.len()].copy_from_slice(value);
-            self.fields[index].value = (old.0, value.len());
+        let mut field = self.field(index);
+        if value.len() <= field.value.1 as usize {
+            field.value.1 = value.len() as u32;
+            self.part_mut(field.value).copy_from_slice(value);
         } else {
-            let stored = self.store(value);
-            self.fields[index].value = stored;
+            field.value = self.store(value);
         }
-        let bytes = &self.bytes;
-        let mut place = 0;
-        self.fields.retain(|field| {
-            place += 1;
-            place - 1 <= index || !part(bytes, field.name).eq_ignore_ascii_case(name)
-        });
+        self.set_field(index, field);
+        self.remove_from(index + 1, name);
         self.compact();
     }
 
     /// Drops every field of this name and says how many there were.
     pub fn remove(&mut self, name: &[u8]) -> usize {
-        let before = self.fields.len();
-        let bytes = &self.bytes;
-        self.fields
-            .retain(|field| !part(bytes, field.name).eq_ignore_ascii_case(name));
-        before - self.fields.len()
+        self.remove_from(0, name)
     }
 
     /// Drops every field.
     pub fn clear(&mut self) {
-        self.bytes.clear();
-        self.fields.clear();
+        self.buffer.truncate(self.text());
+        self.count = 0;
     }
 
     /// The fields in order, as name and value.
     pub fn iter(&self) -> Iter<'_> {
+        let (index, text) = self.buffer.split_at(self.text());
+        let (slots, _) = index.as_chunks();
         Iter {
-            bytes: &self.bytes,
-            fields: self.fields.iter(),
+            text,
+            fields: slots.get(..self.len()).unwrap_or_default().iter(),
         }
     }
 
     /// The bytes of all names and values together.
     pub fn byte_size(&self) -> usize {
-        self.fields
-            .iter()
-            .map(|field| field.name.1 + field.value.1)
+        self.iter()
+            .map(|(name, value)| name.len() + value.len())
             .sum()
     }
 
     /// Turns every name to lower case, as HTTP/2 and Envoy have it.
     pub fn lower_names(&mut self) {
-        for field in &self.fields {
-            let (start, length) = field.name;
-            self.bytes[start..start + length].make_ascii_lowercase();
+        for index in 0..self.len() {
+            self.part_mut(self.field(index).name).make_ascii_lowercase();
         }
     }
 
@@ -154,48 +192,90 @@ impl HeaderMap {
         pairs::encode(self.iter(), out);
     }
 
-    fn position(&self, name: &[u8]) -> Option<usize> {
-        self.fields.iter().position(|field| {
-            field.name.1 == name.len() && self.slice(field.name).eq_ignore_ascii_case(name)
-        })
+    /// Where the text begins.
+    fn text(&self) -> usize {
+        self.slots as usize * Field::SIZE
     }
 
-    fn slice(&self, range: (usize, usize)) -> &[u8] {
-        part(&self.bytes, range)
+    fn field(&self, index: usize) -> Field {
+        let (slots, _) = self.buffer.as_chunks();
+        Field::read(&slots[index])
     }
 
-    fn store(&mut self, text: &[u8]) -> (usize, usize) {
-        let start = self.bytes.len();
-        self.bytes.extend_from_slice(text);
-        (start, text.len())
+    fn set_field(&mut self, index: usize, field: Field) {
+        let (slots, _) = self.buffer.as_chunks_mut();
+        slots[index] = field.to_bytes();
+    }
+
+    fn part_mut(&mut self, (start, length): (u32, u32)) -> &mut [u8] {
+        let start = self.text() + start as usize;
+        &mut self.buffer[start..start + length as usize]
+    }
+
+    /// Puts bytes at the end of the text.
+    fn store(&mut self, bytes: &[u8]) -> (u32, u32) {
+        let start = (self.buffer.len() - self.text()) as u32;
+        let length = bytes.len().min((u32::MAX - start) as usize);
+        self.buffer.extend_from_slice(&bytes[..length]);
+        (start, length as u32)
+    }
+
+    /// Doubles the index. Offsets are counted from where the text begins, so they stay as they are.
+    #[cold]
+    fn grow_index(&mut self) {
+        let slots = self.slots.saturating_mul(2).max(FIRST_SLOTS);
+        let (index, text) = self.buffer.split_at(self.text());
+        let mut buffer = Vec::with_capacity(2 * self.buffer.len() + slots as usize * Field::SIZE);
+        buffer.extend_from_slice(index);
+        buffer.resize(slots as usize * Field::SIZE, 0);
+        buffer.extend_from_slice(text);
+        self.buffer = buffer;
+        self.slots = slots;
+    }
+
+    /// Drops every field of this name from a place on.
+    fn remove_from(&mut self, first: usize, name: &[u8]) -> usize {
+        let first = first.min(self.len());
+        let mut kept = first;
+        for index in first..self.len() {
+            let field = self.field(index);
+            if !part(&self.buffer[self.text()..], field.name).eq_ignore_ascii_case(name) {
+                self.set_field(kept, field);
+                kept += 1;
+            }
+        }
+        let removed = self.len() - kept;
+        self.count = kept as u32;
+        removed
     }
 
     /// Values that grew leave their old bytes behind; a guest that rewrites a header in a loop
     /// would otherwise make the buffer grow without bound.
     fn compact(&mut self) {
-        if self.bytes.len() >= COMPACT_FROM && self.byte_size() < self.bytes.len() / 2 {
+        let text = self.buffer.len() - self.text();
+        if text >= COMPACT_FROM && self.byte_size() < text / 2 {
             *self = self.iter().collect();
         }
     }
 }
 
-fn part(bytes: &[u8], (start, length): (usize, usize)) -> &[u8] {
-    &bytes[start..start + length]
+fn part(text: &[u8], (start, length): (u32, u32)) -> &[u8] {
+    &text[start as usize..][..length as usize]
 }
 
 /// Iterator over the fields of a [`HeaderMap`].
 #[derive(Clone)]
 pub struct Iter<'a> {
-    bytes: &'a [u8],
-    fields: std::slice::Iter<'a, Field>,
+    text: &'a [u8],
+    fields: std::slice::Iter<'a, [u8; Field::SIZE]>,
 }
 
 impl<'a> Iterator for Iter<'a> {
     type Item = (&'a [u8], &'a [u8]);
 
     fn next(&mut self) -> Option<Self::Item> {
-        let field = self.fields.next()?;
-        Some((part(self.bytes, field.name), part(self.bytes, field.value)))
+        let field = Field::read(self.fields.next()?);
+        Some((part(self.text, field.name), part(self.text, field.value)))
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
@@ -300,8 +380,37 @@ mod tests {
             headers.replace(b"x", &vec![b'v'; length % 700]);
             headers.replace(b"x", b"");
         }
-        assert!(headers.bytes.len() < 2 * COMPACT_FROM);
+        assert!(headers.buffer.len() < 2 * COMPACT_FROM);
         assert_eq!(headers.get(b"keep"), Some(&b"me"[..]));
+    }
+
+    #[test]
+    fn the_index_grows_under_the_text() {
+        let names: Vec<_> = (0..1_000)
+            .map(|n| (format!("x-{n}"), n.to_string()))
+            .collect();
+        let mut headers: HeaderMap = names.iter().map(|(name, value)| (name, value)).collect();
+        assert_eq!(headers.len(), 1_000);
+        for (name, value) in &names {
+            assert_eq!(headers.get(name.as_bytes()), Some(value.as_bytes()));
+        }
+        assert_eq!(headers.remove(b"x-7"), 1);
+        assert_eq!(headers.iter().nth(7), Some((&b"x-8"[..], &b"8"[..])));
+        headers.clear();
+        assert_eq!(headers, HeaderMap::new());
+        headers.append(b"a", b"1");
+        assert_eq!(headers, map(&[("a", "1")]));
+    }
+
+    #[test]
+    fn a_map_within_its_capacity_is_one_allocation() {
+        let mut headers = HeaderMap::with_capacity(2, 4);
+        let place = headers.buffer.as_ptr();
+        headers.append(b"a", b"1");
+        headers.append(b"b", b"2");
+        assert_eq!(headers.buffer.as_ptr(), place);
+        headers.append(b"c", b"3");
+        assert_eq!(headers, map(&[("a", "1"), ("b", "2"), ("c", "3")]));
     }
 
     #[test]
