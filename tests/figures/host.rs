@@ -70,7 +70,9 @@ fn fresh_cases(plugin: &Plugin) {
 
 /// What an exchange costs among many open ones, over what it costs among few.
 fn streams_growth(plugin: &Plugin) {
-    const EXCHANGES: usize = 20_000;
+    // Each round comes by every stream, and is still short.
+    const ROUNDS: usize = 301;
+    const EXCHANGES: usize = 1_000;
     let mut many = Crowd::start(plugin, 1_000);
     let mut few = Crowd::start(plugin, 10);
     let value = ratio(ROUNDS, || many.run(EXCHANGES), || few.run(EXCHANGES));

@@ -29,6 +29,9 @@ pub struct HeaderMap {
     count: u32,
     /// Fields that the index has room for. The text begins behind them.
     slots: u32,
+    /// Whether some name may hold an upper-case letter. Most maps hold none and are asked to turn
+    /// to lower case at each step of their way.
+    upper: bool,
 }
 
 /// Where one field lies in the text: offset and length of the name and of the value.
@@ -42,22 +45,19 @@ impl Field {
     /// Bytes of a field in the index.
     const SIZE: usize = 16;
 
+    #[inline]
     fn read(slot: &[u8; Self::SIZE]) -> Self {
-        let [a, b, c, d] = [0, 4, 8, 12]
-            .map(|at| u32::from_ne_bytes([slot[at], slot[at + 1], slot[at + 2], slot[at + 3]]));
+        let word = u128::from_le_bytes(*slot);
         Self {
-            name: (a, b),
-            value: (c, d),
+            name: (word as u32, (word >> 32) as u32),
+            value: ((word >> 64) as u32, (word >> 96) as u32),
         }
     }
 
+    #[inline]
     fn to_bytes(self) -> [u8; Self::SIZE] {
-        let mut slot = [0; Self::SIZE];
-        let words = [self.name.0, self.name.1, self.value.0, self.value.1];
-        for (bytes, word) in slot.as_chunks_mut().0.iter_mut().zip(words) {
-            *bytes = word.to_ne_bytes();
-        }
-        slot
+        let pair = |(start, length): (u32, u32)| u128::from(start) | u128::from(length) << 32;
+        (pair(self.name) | pair(self.value) << 64).to_le_bytes()
     }
 }
 
@@ -74,6 +74,7 @@ impl HeaderMap {
             buffer: Vec::new(),
             count: 0,
             slots: 0,
+            upper: false,
         }
     }
 
@@ -87,6 +88,7 @@ impl HeaderMap {
             buffer,
             count: 0,
             slots,
+            upper: false,
         }
     }
 
@@ -105,6 +107,7 @@ impl HeaderMap {
         if self.count == self.slots {
             self.grow_index();
         }
+        self.upper |= name.iter().any(u8::is_ascii_uppercase);
         let name = self.store(name);
         let value = self.store(value);
         self.count += 1;
@@ -161,6 +164,7 @@ impl HeaderMap {
     pub fn clear(&mut self) {
         self.buffer.truncate(self.text());
         self.count = 0;
+        self.upper = false;
     }
 
     /// The fields in order, as name and value.
@@ -182,9 +186,13 @@ impl HeaderMap {
 
     /// Turns every name to lower case, as HTTP/2 and Envoy have it.
     pub fn lower_names(&mut self) {
+        if !self.upper {
+            return;
+        }
         for index in 0..self.len() {
             self.part_mut(self.field(index).name).make_ascii_lowercase();
         }
+        self.upper = false;
     }
 
     /// Appends the ABI's encoding of the map to `out`.
@@ -364,6 +372,25 @@ mod tests {
         assert_eq!(headers.remove(b"a"), 2);
         assert_eq!(headers.remove(b"a"), 0);
         assert_eq!(headers, map(&[("b", "2")]));
+    }
+
+    #[test]
+    fn names_turn_to_lower_case_and_values_do_not() {
+        let mut headers = map(&[("a", "A"), ("X-B", "C")]);
+        headers.lower_names();
+        assert_eq!(headers, map(&[("a", "A"), ("x-b", "C")]));
+        headers.append(b"Y", b"Z");
+        headers.replace(b"X-b", b"longer than C");
+        let mut copy = headers.clone();
+        copy.lower_names();
+        assert_eq!(
+            copy,
+            map(&[("a", "A"), ("x-b", "longer than C"), ("y", "Z")])
+        );
+        headers.clear();
+        headers.append(b"Q", b"");
+        headers.lower_names();
+        assert_eq!(headers, map(&[("q", "")]));
     }
 
     #[test]

@@ -230,7 +230,7 @@ impl State {
     }
 
     /// Opens a stream context and says where it is.
-    pub(crate) fn open_stream(&mut self, owner: usize, attributes: Arc<Attributes>) -> usize {
+    pub(crate) fn open_stream(&mut self, owner: usize, attributes: &Arc<Attributes>) -> usize {
         let id = self.next_context;
         self.next_context = self.next_context.wrapping_add(1).max(ROOT_CONTEXT + 1);
         let clock = self.door.realtime();
@@ -243,7 +243,10 @@ impl State {
         stream.id = id;
         stream.owner = owner;
         stream.clock = clock;
-        stream.attributes = attributes;
+        // Streams often share one set, and counting its owners twice a stream is not free.
+        if !Arc::ptr_eq(&stream.attributes, attributes) {
+            stream.attributes = Arc::clone(attributes);
+        }
         self.ids[slot] = id;
         slot
     }

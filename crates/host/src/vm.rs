@@ -244,7 +244,7 @@ impl Vm {
     pub(crate) fn open_stream(
         &mut self,
         owner: usize,
-        attributes: Arc<Attributes>,
+        attributes: &Arc<Attributes>,
         trace: &mut Box<Trace>,
     ) -> Result<usize, Failed> {
         let slot = self.store.data_mut().open_stream(owner, attributes);

@@ -116,11 +116,7 @@ impl Link {
         trace: &mut Box<Trace>,
         clock: &mut dyn Door,
     ) -> Option<usize> {
-        let opened = self
-            .vm
-            .as_mut()?
-            .open_stream(owner, Arc::clone(attributes), trace);
-        match opened {
+        match self.vm.as_mut()?.open_stream(owner, attributes, trace) {
             Ok(slot) => Some(slot),
             Err(Failed) => {
                 self.discard(clock);
