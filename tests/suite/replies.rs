@@ -268,6 +268,33 @@ fn a_body_past_the_buffer_ends_the_exchange() {
 }
 
 #[test]
+fn a_body_held_by_the_watermark_is_shown_chunk_by_chunk_and_goes_on_whole() {
+    // Holds until the end with Envoy's other answer, and marks each chunk that it is shown.
+    let guest = GATHERS
+        .replace("(then (return (i32.const 1)))", "(then (call $mark) (return (i32.const 2)))")
+        .replace(
+            "(func (export",
+            "(func $mark (drop (call $set_body (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 8) (i32.const 1)))) (func (export",
+        );
+    let mut chain = start(Profile::Envoy, &[&guest]);
+    let stream = open(&mut chain);
+    let mut effects = Vec::new();
+    for (chunk, end) in [("a", false), ("b", false), ("c", true)] {
+        assert!(effects.is_empty(), "{effects:?}");
+        chain.request_body(stream, chunk.into(), end, &mut effects);
+    }
+    let chunk = b"!a!b!c".to_vec();
+    let end_of_stream = true;
+    assert_eq!(
+        effects,
+        [Effect::RequestBody {
+            chunk,
+            end_of_stream
+        }]
+    );
+}
+
+#[test]
 fn trailers_can_be_made_where_a_body_ends_without() {
     let makes = r#"(data (i32.const 8) "t")
     (func (export "proxy_on_request_body") (param i32 i32 i32) (result i32)

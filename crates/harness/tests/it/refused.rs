@@ -255,7 +255,7 @@ fn bad_worlds_in_our_format() {
     };
     case(
         "attach: cdn",
-        "4:13: unknown point of attachment `cdn`; known here: `edge`, `route`, `traffic`, `authz`",
+        "4:13: unknown point of attachment `cdn`; known here: `edge`, `route`, `traffic`",
     );
     case(
         "fail: opn",

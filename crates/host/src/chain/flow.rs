@@ -2,7 +2,7 @@
 
 use gatewright_abi::Action;
 
-use super::gate::{Gather, hold, take_held};
+use super::gate::{Gate, Gather, hold, take_held};
 use super::{Chain, Course, Effect, StreamId, response_order};
 use crate::finding::{Finding, FindingKind};
 use crate::headers::HeaderMap;
@@ -234,8 +234,10 @@ impl Chain {
             context.resume[direction as usize] = false;
             let unit = match unit {
                 // The plugin gave the end of the body trailers, so the body is not the end.
-                Unit::Body(body, true) if context.maps[direction.headers() + 1].is_some() => {
-                    *gate = None;
+                Unit::Body(mut body, true) if context.maps[direction.headers() + 1].is_some() => {
+                    if let Some(mut gate) = gate.take() {
+                        body = gate.whole(body);
+                    }
                     let trailers = context.maps[direction.headers() + 1].take();
                     let trailers = Unit::Trailers(trailers.unwrap_or_default());
                     return self
@@ -246,13 +248,14 @@ impl Chain {
             };
             return match gate.take() {
                 // Trailers release the body that was held before them.
-                Some(gate) if part == Part::Trailers && gate.stopped_at == Part::Body => {
+                Some(mut gate) if part == Part::Trailers && gate.stopped_at == Part::Body => {
                     let body = context.bodies[direction as usize].take();
-                    let body = body.unwrap_or_default();
+                    let body = gate.whole(body.unwrap_or_default());
                     self.body_before_trailers(id, index, direction, body, unit, effects)
                         .map_or(Turn::Over, Turn::Pass)
                 }
-                _ => Turn::Pass(unit),
+                Some(mut gate) => Turn::Pass(unit.after(&mut gate)),
+                None => Turn::Pass(unit),
             };
         };
         if !self.rules.pause {
@@ -303,11 +306,12 @@ impl Chain {
             // The body that waited for the trailers goes ahead of them, trap or not.
             Some(mut gate) if unit.part() == Part::Trailers && gate.stopped_at == Part::Body => {
                 let (_, body, _) = gate.rescued.take().unwrap_or_default();
-                let body = body.unwrap_or_default();
+                let body = gate.whole(body.unwrap_or_default());
                 self.body_before_trailers(id, index, direction, body, unit, effects)
                     .map_or(Turn::Over, Turn::Pass)
             }
-            _ => Turn::Pass(unit),
+            Some(mut gate) => Turn::Pass(unit.after(&mut gate)),
+            None => Turn::Pass(unit),
         }
     }
 
@@ -501,6 +505,14 @@ pub(super) enum Part {
 }
 
 impl Unit {
+    /// The unit with what a gate held of the same body before it.
+    fn after(self, gate: &mut Gate) -> Self {
+        match self {
+            Self::Body(body, end) => Self::Body(gate.whole(body), end),
+            unit => unit,
+        }
+    }
+
     pub(super) fn part(&self) -> Part {
         match self {
             Self::Headers(..) => Part::Headers,

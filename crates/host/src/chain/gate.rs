@@ -21,6 +21,8 @@ pub(super) struct Gate {
     body: Option<(Vec<u8>, bool)>,
     /// Trailers that came while headers were held.
     trailers: Option<HeaderMap>,
+    /// What is held of a body and not shown again with what comes after it.
+    aside: Vec<u8>,
     /// What was held, once the VM that held it failed.
     pub(super) rescued: Option<Held>,
 }
@@ -30,7 +32,8 @@ pub(super) struct Gate {
 pub(super) enum Gather {
     /// It is gathered up to the buffer's limit; past that the exchange ends.
     Buffer,
-    /// It is gathered, and the sender is asked to wait past the limit.
+    /// It is gathered out of the plugin's sight, which is shown each chunk alone, and the sender is
+    /// asked to wait past the limit.
     Watermark,
     /// It is dropped.
     Drop,
@@ -64,6 +67,10 @@ impl Gate {
             (Part::Body, Unit::Body(chunk, end)) => {
                 let held = vm.stream_mut(slot).bodies[direction as usize].take();
                 let mut body = held.unwrap_or_default();
+                if self.gather == Gather::Watermark {
+                    self.aside.append(&mut body);
+                    return Some(Unit::Body(chunk, end));
+                }
                 body.extend_from_slice(&chunk);
                 Some(Unit::Body(body, end))
             }
@@ -73,7 +80,16 @@ impl Gate {
 
     /// Bytes of body that wait here, not counting those in the plugin's stream context.
     pub(super) fn waiting(&self) -> usize {
-        self.body.as_ref().map_or(0, |(body, _)| body.len())
+        self.aside.len() + self.body.as_ref().map_or(0, |(body, _)| body.len())
+    }
+
+    /// A body with what was held of it out of the plugin's sight.
+    pub(super) fn whole(&mut self, mut body: Vec<u8>) -> Vec<u8> {
+        if self.aside.is_empty() {
+            return body;
+        }
+        self.aside.append(&mut body);
+        std::mem::take(&mut self.aside)
     }
 }
 
@@ -112,6 +128,7 @@ pub(super) fn hold(
             end_of_stream,
             body: None,
             trailers: None,
+            aside: Vec::new(),
             rescued: None,
         })
     });
@@ -170,6 +187,7 @@ impl Chain {
             Some((vm, slot)) => take_held(vm, slot, direction),
             None => gate.rescued.take().unwrap_or_default(),
         };
+        let body = body.map(|body| gate.whole(body));
         let gate = *gate;
         let mut then = Vec::new();
         let mut to_plugin = Vec::new();
