@@ -1,5 +1,7 @@
 //! What the tests and the figures share: the built plugins and where things lie.
 
+pub mod served;
+
 use std::path::{Path, PathBuf};
 
 /// The folder with the plugins, built for production.

@@ -9,5 +9,6 @@ mod limits;
 mod plugins;
 mod profiles;
 mod replies;
+mod served;
 mod suites;
 mod tidy;

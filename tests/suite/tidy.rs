@@ -13,9 +13,11 @@ const EDGES: &[(&str, &[&str])] = &[
     ("gatewright", &["gatewright-abi"]),
     ("gatewright-host", &["gatewright-abi"]),
     ("gatewright-harness", &["gatewright-host"]),
+    ("gatewright-gateway", &["gatewright-gke", "gatewright-host"]),
     (
         "gatewright-cli",
         &[
+            "gatewright-gateway",
             "gatewright-gke",
             "gatewright-harness",
             "gatewright-host",

@@ -10,6 +10,7 @@ pub(crate) mod manifest;
 pub(crate) mod pack;
 pub(crate) mod pull;
 pub(crate) mod push;
+pub(crate) mod serve;
 pub(crate) mod test;
 pub(crate) mod trace;
 pub(crate) mod validate;

@@ -7,6 +7,7 @@ mod images;
 mod manifests;
 mod modules;
 mod progress;
+mod serve;
 mod subjects;
 
 use std::process::ExitCode;
@@ -14,8 +15,8 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use commands::{
-    build, check, describe, explain, export, inspect, manifest, pack, pull, push, test, trace,
-    validate, verify,
+    build, check, describe, explain, export, inspect, manifest, pack, pull, push, serve as serving,
+    test, trace, validate, verify,
 };
 
 #[global_allocator]
@@ -37,6 +38,7 @@ enum Command {
     Build(build::Arguments),
     Check(check::Arguments),
     Test(test::Arguments),
+    Serve(serving::Arguments),
     Trace(trace::Arguments),
     Validate(validate::Arguments),
     Describe(describe::Describe),
@@ -57,6 +59,7 @@ fn main() -> ExitCode {
         Command::Build(arguments) => build::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),
         Command::Test(arguments) => test::run_cases(&arguments),
+        Command::Serve(arguments) => serving::run(&arguments),
         Command::Trace(arguments) => trace::run(&arguments),
         Command::Validate(arguments) => validate::run(&arguments),
         Command::Describe(arguments) => describe::describe(&arguments),

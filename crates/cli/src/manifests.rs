@@ -1,11 +1,13 @@
 //! Manifests as the commands take them: files and folders, and what the pages leave out.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use gatewright_gke::{CelLanguage, Input, Options, Profile};
 
 use crate::exit::Usage;
+use crate::serve::settings;
 
 /// Arguments of every command that reads manifests.
 #[derive(clap::Args)]
@@ -89,7 +91,36 @@ impl Manifests {
             ..Options::default()
         }
     }
+
+    /// The same with Gateways and placeholders that are written down elsewhere; what the command line
+    /// says goes first. The documentation's own placeholder stands for the one Gateway that is
+    /// supplied, if there is one.
+    pub(crate) fn options_with(
+        &self,
+        gateways: &BTreeMap<String, String>,
+        substitute: &BTreeMap<String, String>,
+    ) -> Options {
+        let mut options = self.options();
+        let add = |to: &mut Vec<(String, String)>, from: &BTreeMap<String, String>| {
+            for (name, value) in from {
+                if !to.iter().any(|(known, _)| known == name) {
+                    to.push((name.clone(), value.clone()));
+                }
+            }
+        };
+        add(&mut options.gateways, gateways);
+        add(&mut options.substitutions, substitute);
+        if let [(only, _)] = &options.gateways[..] {
+            let name = only.rsplit('/').next().unwrap_or(only).to_owned();
+            let placeholder = BTreeMap::from([(PLACEHOLDER.to_owned(), name)]);
+            add(&mut options.substitutions, &placeholder);
+        }
+        options
+    }
 }
+
+/// What stands for the Gateway's name in the documentation's manifests.
+const PLACEHOLDER: &str = "GATEWAY_NAME";
 
 /// The manifests under a path, in the order of their names. Hidden folders and build output are
 /// passed over.
@@ -123,9 +154,11 @@ fn find(path: &Path) -> anyhow::Result<Vec<PathBuf>> {
     Ok(found)
 }
 
+/// The settings of `gatewright serve` lie beside manifests and are none.
 fn is_manifest(path: &Path) -> bool {
-    path.extension()
-        .is_some_and(|ending| ending == "yaml" || ending == "yml" || ending == "json")
+    let is_settings = path.file_name().is_some_and(|name| name == settings::FILE);
+    let ending = path.extension();
+    !is_settings && ending.is_some_and(|e| e == "yaml" || e == "yml" || e == "json")
 }
 
 #[cfg(test)]

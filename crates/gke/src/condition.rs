@@ -60,6 +60,16 @@ struct Alternative {
     backends: Vec<(String, Option<u16>)>,
 }
 
+impl Alternative {
+    /// Whether the route chose one of the backends that are named, if any are.
+    fn is_chosen(&self, backend: Option<(&str, Option<u16>)>) -> bool {
+        self.backends.is_empty()
+            || self.backends.iter().any(|(name, port)| {
+                backend.is_some_and(|(n, p)| n == name && (port.is_none() || *port == p))
+            })
+    }
+}
+
 /// Whether a condition holds, and why.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
@@ -104,6 +114,19 @@ impl Condition {
         }
     }
 
+    /// Whether the chain runs: [`evaluate`](Self::evaluate) without the reasons.
+    #[must_use]
+    pub fn holds(&self, request: &Request<'_>, backend: Option<(&str, Option<u16>)>) -> bool {
+        self.expressions.is_empty()
+            || self.expressions.iter().any(|expression| {
+                let matches = match (&expression.text, &expression.matcher) {
+                    (None, _) => true,
+                    (Some(_), matcher) => matcher.as_ref().is_some_and(|m| m.is_match(request)),
+                };
+                matches && expression.is_chosen(backend)
+            })
+    }
+
     /// Evaluates: one expression suffices, and inside it matcher and backend must both agree.
     #[must_use]
     pub fn evaluate(&self, request: &Request<'_>, backend: Option<(&str, Option<u16>)>) -> Verdict {
@@ -117,10 +140,7 @@ impl Condition {
                 .text
                 .clone()
                 .unwrap_or_else(|| "backendRefs".to_owned());
-            let chosen = expression.backends.is_empty()
-                || expression.backends.iter().any(|(name, port)| {
-                    backend.is_some_and(|(n, p)| n == name && (port.is_none() || *port == p))
-                });
+            let chosen = expression.is_chosen(backend);
             match (&expression.text, &expression.matcher) {
                 _ if !chosen => unmatched.push(shown),
                 (Some(_), None) => unknown.push(shown),

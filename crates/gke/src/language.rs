@@ -80,6 +80,10 @@ impl Matcher for Compared {
         seen.method = request.method;
         seen.scheme = request.scheme;
         seen.query = request.query;
+        seen.source_address = request.client.address;
+        seen.source_port = request.client.port;
+        seen.sni = request.client.sni;
+        seen.tls_version = request.client.tls_version;
         self.0.matches(&seen)
     }
 }
@@ -98,6 +102,7 @@ mod tests {
             path: path.as_bytes(),
             query: b"",
             headers: &[(b"Env", b"canary")],
+            client: crate::plan::Client::default(),
         };
         assert_eq!(matcher.is_match(&request), expected, "{text} on {path}");
     }

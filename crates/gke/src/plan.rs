@@ -36,6 +36,33 @@ pub struct Request<'r> {
     pub query: &'r [u8],
     /// Headers in order, pseudo headers left out.
     pub headers: &'r [(&'r [u8], &'r [u8])],
+    /// The client and its connection.
+    pub client: Client<'r>,
+}
+
+/// Where a request comes from, as conditions may ask.
+#[derive(Clone, Copy, Debug)]
+pub struct Client<'r> {
+    /// The address, without port.
+    pub address: &'r [u8],
+    /// The port.
+    pub port: u16,
+    /// The name that TLS was begun with; empty without.
+    pub sni: &'r [u8],
+    /// Such as `TLSv1.3`; nothing without TLS.
+    pub tls_version: Option<&'r [u8]>,
+}
+
+impl Default for Client<'_> {
+    /// A client on this machine, without TLS.
+    fn default() -> Self {
+        Self {
+            address: b"127.0.0.1",
+            port: 0,
+            sni: b"",
+            tls_version: None,
+        }
+    }
 }
 
 impl Request<'_> {
@@ -252,6 +279,18 @@ impl ExtensionPlan {
             }
         }
         asked
+    }
+
+    /// The index of the first chain whose condition holds: what [`ask`](Self::ask) ends with,
+    /// without the reasons.
+    #[must_use]
+    pub fn first(
+        &self,
+        request: &Request<'_>,
+        backend: Option<(&str, Option<u16>)>,
+    ) -> Option<usize> {
+        let mut conditions = self.conditions.iter();
+        conditions.position(|condition| condition.holds(request, backend))
     }
 
     /// The plugin of an extension and the version that serves.

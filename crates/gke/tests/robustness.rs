@@ -5,8 +5,8 @@
 use std::path::Path;
 
 use gatewright_gke::{
-    Cloud, DescribeOptions, Era, ExportOptions, Input, Options, Profile, Request, Rule, check,
-    describe, export, fix, render,
+    Client, Cloud, DescribeOptions, Era, ExportOptions, Input, Options, Profile, Request, Rule,
+    check, describe, export, fix, render,
 };
 
 /// All fixtures, as names and texts.
@@ -63,6 +63,7 @@ fn everything(bytes: &[u8], profile: Profile) {
         path: b"/de",
         query: b"a=1",
         headers: &[(b"env", b"canary")],
+        client: Client::default(),
     };
     for gateway in &report.plan.gateways {
         let _ = gateway.explain(&request);

@@ -251,6 +251,22 @@ impl Chain {
         self.links.get(plugin)?.memory_bytes()
     }
 
+    /// Sets how much is written down of exchanges that are opened from now on.
+    pub fn set_level(&mut self, level: TraceLevel) {
+        self.level = level;
+    }
+
+    /// How often a plugin was started.
+    pub fn starts(&self, plugin: usize) -> u32 {
+        self.links.get(plugin).map_or(0, Link::generation)
+    }
+
+    /// Whether an exchange goes on without a plugin, since it failed or did not start.
+    pub fn is_bypassed(&self, id: StreamId, plugin: usize) -> bool {
+        let member = self.streams[id.0].members.get(plugin);
+        member.is_none_or(|member| member.slot.is_none())
+    }
+
     /// Opens an exchange. Each plugin gets a stream context for it; one that failed earlier is
     /// started afresh if it is time.
     pub fn open(&mut self, attributes: &Arc<Attributes>) -> StreamId {

@@ -17,6 +17,13 @@ pub trait Door: Send {
     /// Fills the buffer with random bytes.
     fn random(&mut self, buffer: &mut [u8]);
 
+    /// Nanoseconds of CPU that the calling thread has used. Asked only while a guest runs on an
+    /// engine that meters by epochs, and there only when an epoch ends; a door that knows no such
+    /// clock gives the monotonic one, on which a busy machine costs guests their time.
+    fn cpu(&mut self) -> u64 {
+        self.monotonic()
+    }
+
     /// Whether there is an upstream of this name (or description) for callouts. None unless said.
     fn knows_upstream(&mut self, _name: &[u8]) -> bool {
         false

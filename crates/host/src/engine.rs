@@ -18,7 +18,8 @@ pub enum Metering {
     /// In fuel: the same input costs the same everywhere.
     #[default]
     Fuel,
-    /// By epochs that the embedder advances.
+    /// By epochs that the embedder advances, and at the end of each the CPU time of the thread, as
+    /// the [`Door`](crate::Door) gives it: what it is to be in a live server.
     Epoch,
 }
 

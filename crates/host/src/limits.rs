@@ -52,6 +52,9 @@ const RUNAWAY: u64 = 1_000 * FUEL_PER_MILLISECOND;
 /// [`Limits::calibrated`] gives limits by another measure.
 pub const FUEL_PER_MILLISECOND: u64 = 4_000_000;
 
+/// Fuel that stands for one nanosecond of a thread's CPU time, where that is what is measured.
+pub(crate) const FUEL_PER_NANOSECOND: u64 = FUEL_PER_MILLISECOND / 1_000_000;
+
 impl Limits {
     /// Service Extensions' documented quotas and limits for plugins, and for what the documents
     /// leave out the library that production is built on.

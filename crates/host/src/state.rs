@@ -55,6 +55,12 @@ pub(crate) struct Meter {
     pub(crate) log_entries: usize,
     pub(crate) log_bytes: usize,
     pub(crate) log_dropped: bool,
+    /// On an engine that meters by epochs: the thread's CPU clock when the first epoch ended
+    /// during this invocation, and what was used since.
+    pub(crate) cpu_from: Option<u64>,
+    pub(crate) cpu_used: u64,
+    /// Fuel that it may burn, where epochs meter.
+    pub(crate) budget: u64,
 }
 
 /// A stream context: what the guest can reach of one request and its response.

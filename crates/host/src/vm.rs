@@ -6,7 +6,7 @@ mod stream;
 use std::sync::Arc;
 
 use gatewright_abi::{BufferType, Callback, LogLevel};
-use wasmtime::Store;
+use wasmtime::{Store, Trap, UpdateDeadline};
 
 use crate::attach::AttachPoint;
 use crate::attributes::Attributes;
@@ -15,7 +15,7 @@ use crate::door::Door;
 use crate::engine::{Metering, Plugin};
 use crate::exports::Exports;
 use crate::fault::{self, Fault, FaultKind};
-use crate::limits::Limits;
+use crate::limits::{FUEL_PER_NANOSECOND, Limits};
 use crate::profile::Profile;
 use crate::shared::Shared;
 use crate::state::{Meter, Mode, Place, ROOT_CONTEXT, State, StreamContext};
@@ -124,6 +124,9 @@ impl Vm {
         state.version = plugin.version();
         let mut store = Store::new(&plugin.engine, state);
         store.limiter(|state| state);
+        if plugin.metering == Metering::Epoch {
+            store.epoch_deadline_callback(|mut store| epoch_ended(store.data_mut()));
+        }
         let mut vm = Self {
             store,
             exports: Exports::default(),
@@ -321,14 +324,22 @@ impl Vm {
             Place::Root => state.limits.fuel_at_start,
             Place::Stream(slot) => state.limits.fuel_left(state.stream(slot).fuel),
         };
-        if self.metering == Metering::Fuel {
-            // Only fails for an engine that meters none.
-            let _ = self.store.set_fuel(budget);
+        match self.metering {
+            Metering::Fuel => {
+                // Only fails for an engine that meters none.
+                let _ = self.store.set_fuel(budget);
+            }
+            Metering::Epoch => {
+                self.store.data_mut().meter.budget = budget;
+                self.store.set_epoch_deadline(1);
+            }
+            Metering::None => {}
         }
         let result = call(&self.exports, &mut self.store);
         let fuel = match self.metering {
             Metering::Fuel => budget.saturating_sub(self.store.get_fuel().unwrap_or(0)),
-            Metering::None | Metering::Epoch => 0,
+            Metering::Epoch => self.store.data().meter.cpu_used * FUEL_PER_NANOSECOND,
+            Metering::None => 0,
         };
         let state = self.store.data_mut();
         if let Place::Stream(slot) = place {
@@ -391,6 +402,22 @@ impl Vm {
         };
         state.trace.faults.push(fault);
     }
+}
+
+/// An epoch ended while a guest runs: it goes on until its budget is really spent.
+///
+/// Only the thread's own CPU clock tells a guest that computes from one that waits for a busy
+/// machine. Reading it costs most of a microsecond, so it is read at the end of an epoch only and
+/// never for the many invocations that are over before one ends. What an invocation used before its
+/// first epoch ended is not held against it.
+fn epoch_ended(state: &mut State) -> wasmtime::Result<UpdateDeadline> {
+    let now = state.door.cpu();
+    let from = *state.meter.cpu_from.get_or_insert(now);
+    state.meter.cpu_used = now.saturating_sub(from);
+    if state.meter.cpu_used * FUEL_PER_NANOSECOND >= state.meter.budget {
+        return Err(wasmtime::Error::new(Trap::Interrupt));
+    }
+    Ok(UpdateDeadline::Continue(1))
 }
 
 impl std::fmt::Debug for Vm {

@@ -1,6 +1,6 @@
 //! `gatewright explain`: why a request goes where it goes.
 
-use gatewright_gke::{Request, check};
+use gatewright_gke::{Client, Request, check};
 
 use crate::exit::{Outcome, Usage};
 use crate::manifests::Manifests;
@@ -87,6 +87,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
         path: line.path.as_bytes(),
         query: line.query.as_bytes(),
         headers: &headers,
+        client: Client::default(),
     };
     let mut any = false;
     for gateway in &report.plan.gateways {

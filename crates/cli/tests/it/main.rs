@@ -4,4 +4,5 @@ mod check;
 mod explore;
 mod images;
 mod registry;
+mod serve;
 mod support;

@@ -1,6 +1,6 @@
 //! What the plan decides for the documentation's store.
 
-use super::{Plan, Request};
+use super::{Client, Plan, Request};
 use crate::Report;
 use crate::condition::Verdict;
 use crate::fixtures::{
@@ -16,6 +16,7 @@ fn request<'r>(host: &'r str, path: &'r str, headers: &'r [(&'r [u8], &'r [u8])]
         path: path.as_bytes(),
         query: b"",
         headers,
+        client: Client::default(),
     }
 }
 

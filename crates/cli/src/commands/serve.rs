@@ -1,0 +1,344 @@
+//! `gatewright serve`: manifests as a load balancer on this machine.
+
+use std::io::Write as _;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::Context as _;
+use gatewright_gateway::{
+    Authority, Gateway, Limits, Made, Options, PortKey, Services, Snapshot, StartError,
+};
+use gatewright_gke::{Report, check, render};
+use gatewright_host::{Engine, EngineOptions, Metering};
+
+use super::{DIM, RED, RESET};
+use crate::exit::{Outcome, Usage};
+use crate::images::Access;
+use crate::manifests::Manifests;
+use crate::serve::images::Images;
+use crate::serve::services::Programs;
+use crate::serve::settings::{Settings, port_key};
+use crate::serve::tell;
+use crate::serve::watch::{Event, Events};
+
+/// Serve manifests over HTTP and HTTPS, with their plugins, as the load balancer would.
+///
+/// Every listener of every Gateway gets a port on this machine; a change of a manifest, a module or
+/// a configuration is taken within a second and without losing a request. What a cluster would know
+/// stands in `gatewright.yaml` beside the manifests; without one, Services that are missing are
+/// built in, published images are our plugins, and nothing goes to a network. Log entries go to
+/// standard output, everything else to standard error. SIGTERM lets requests come to their end.
+#[derive(clap::Args)]
+#[command(after_help = "Examples:\n  \
+    gatewright serve manifests/\n  \
+    gatewright serve manifests/ --gateway external-http=gke-l7-global-external-managed\n  \
+    gatewright serve manifests/ --port 80=0 --port 443=0     on any free ports\n\n\
+gatewright.yaml, every key optional:\n  \
+    images:\n    us-docker.pkg.dev/p/r/a:v1: {build: local-reply}   # or wasm:, layout:, config: PATH\n  \
+    services:\n    store-v1: {address: '127.0.0.1:8080'}              # or command: [..], or store\n  \
+    gateways: {external-http: gke-l7-global-external-managed}\n  \
+    substitute: {GATEWAY_NAME: external-http}\n  \
+    ports: {443: 8443, external-http/80: 0}")]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    manifests: Manifests,
+    /// What a cluster would know [default: gatewright.yaml beside the manifests]
+    #[arg(long, value_name = "FILE")]
+    settings: Option<PathBuf>,
+    /// The local port for a listener's port, as `443=8443` or `external-http/443=0`
+    #[arg(long = "port", value_name = "PORT=LOCAL", value_parser = port)]
+    ports: Vec<((Option<String>, u16), u16)>,
+    /// The address to listen at
+    #[arg(long, value_name = "IP", default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST))]
+    bind: IpAddr,
+    /// Where the admin pages are; port 0 is any free one
+    #[arg(long, value_name = "IP:PORT", default_value = "127.0.0.1:9901")]
+    admin: SocketAddr,
+    /// Where to write the certificate of the authority that signs for hosts without a Secret
+    #[arg(long, value_name = "FILE")]
+    cacert: Option<PathBuf>,
+    /// Threads that serve [default: one a core]
+    #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
+    workers: usize,
+    /// Do not log requests
+    #[arg(long)]
+    no_access_log: bool,
+    /// How long requests may take to come to their end when the gateway is stopped
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = duration)]
+    drain: Duration,
+    /// Ask registries for images that nothing stands for
+    #[arg(long)]
+    pull: bool,
+    #[command(flatten)]
+    access: Access,
+    #[command(flatten)]
+    limits: LimitArguments,
+}
+
+/// Limits on clients and upstreams.
+#[derive(clap::Args, Clone, Debug)]
+struct LimitArguments {
+    /// From the first byte of a request's head to its last, then 408
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = duration, help_heading = "Limits")]
+    head_timeout: Duration,
+    /// Between two parts of a request's body, then 408
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = duration, help_heading = "Limits")]
+    body_timeout: Duration,
+    /// How long a connection without a request is kept
+    #[arg(long, value_name = "TIME", default_value = "610s", value_parser = duration, help_heading = "Limits")]
+    idle_timeout: Duration,
+    /// How long a client may take none of its response
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = duration, help_heading = "Limits")]
+    write_timeout: Duration,
+    /// How long a backend may take to begin its response, then 504
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = duration, help_heading = "Limits")]
+    upstream_timeout: Duration,
+    /// Bytes of a head, then 431
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 65536,
+        help_heading = "Limits"
+    )]
+    head_bytes: usize,
+    /// Fields of a head, then 431
+    #[arg(long, value_name = "N", default_value_t = 256, help_heading = "Limits")]
+    head_fields: usize,
+    /// Connections of one worker
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 16384,
+        help_heading = "Limits"
+    )]
+    connections: usize,
+    /// Requests at a time on an HTTP/2 connection
+    #[arg(long, value_name = "N", default_value_t = 100, help_heading = "Limits")]
+    streams: u32,
+}
+
+impl LimitArguments {
+    fn limits(&self) -> Limits {
+        Limits {
+            head_timeout: self.head_timeout,
+            body_timeout: self.body_timeout,
+            idle_timeout: self.idle_timeout,
+            write_timeout: self.write_timeout,
+            upstream_timeout: self.upstream_timeout,
+            head_bytes: self.head_bytes,
+            head_fields: self.head_fields,
+            connections: self.connections,
+            concurrent_streams: self.streams,
+            ..Limits::default()
+        }
+    }
+}
+
+fn port(text: &str) -> Result<((Option<String>, u16), u16), String> {
+    let (from, to) = text
+        .split_once('=')
+        .ok_or("it takes `PORT=LOCAL`, as `443=8443`")?;
+    let to = to.parse().map_err(|_| format!("`{to}` is no port"))?;
+    Ok((port_key(from)?, to))
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    let (number, unit) = match text.strip_suffix("ms") {
+        Some(number) => (number, 1e-3),
+        None => (text.strip_suffix('s').unwrap_or(text), 1.0),
+    };
+    let number: f64 = number
+        .parse()
+        .map_err(|_| format!("`{text}` is no time; write `10s` or `500ms`"))?;
+    Duration::try_from_secs_f64(number * unit).map_err(|error| format!("`{text}`: {error}"))
+}
+
+/// What is served and everything that it is made from.
+struct Serving<'a> {
+    arguments: &'a Arguments,
+    images: Images,
+    programs: Programs,
+    authority: Arc<Authority>,
+    /// The errors that were there when the last change was taken.
+    accepted: Vec<String>,
+}
+
+pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
+    let engine = Engine::new(&EngineOptions {
+        metering: Metering::Epoch,
+        ..EngineOptions::default()
+    })?;
+    let pull = arguments.pull.then(|| arguments.access.clone());
+    let mut serving = Serving {
+        arguments,
+        images: Images::new(engine.clone(), Settings::default(), pull),
+        programs: Programs::default(),
+        authority: Arc::new(Authority::generate().map_err(anyhow::Error::msg)?),
+        accepted: Vec::new(),
+    };
+    let mut events = Events::new()?;
+    let (report, made) = serving.make()?;
+    let cacert = serving.write_authority()?;
+    serving.accepted = tell::errors(&report, &made.problems);
+    anstream::eprint!("{}", render::human(&report));
+    anstream::eprint!("{}", tell::problems(&made.problems));
+    let stores = made.snapshot.stores();
+    let options = Options {
+        workers: arguments.workers,
+        limits: arguments.limits.limits(),
+        engine: Some(engine),
+        sink: Box::new(std::io::stdout()),
+        access_log: !arguments.no_access_log,
+        admin: arguments.admin,
+        ..Options::default()
+    };
+    let gateway = Gateway::start(options, made.snapshot).map_err(hint)?;
+    if gateway.listening().is_empty() {
+        gateway.drain(Duration::ZERO);
+        return Err(Usage(
+            "no Gateway among the manifests; supply one with `--gateway NAME=CLASS`".to_owned(),
+        )
+        .into());
+    }
+    anstream::eprint!("{}", tell::origins(&serving.images.origins(), &stores));
+    anstream::eprint!("{}", tell::conditions(&report));
+    anstream::eprint!("{}", tell::addresses(&gateway, &report, &cacert));
+    anstream::eprintln!("ready");
+    events.watch(serving.watched());
+    while events.next() == Event::Changed {
+        serving.reload(&gateway, &cacert);
+        events.watch(serving.watched());
+    }
+    anstream::eprintln!("{DIM}stopping{RESET}");
+    let cut = gateway.drain(arguments.drain);
+    if cut > 0 {
+        anstream::eprintln!("{cut} connections were cut off");
+    }
+    Ok(Outcome::Fine)
+}
+
+impl Serving<'_> {
+    /// Reads everything anew.
+    fn make(&mut self) -> anyhow::Result<(Report, Made)> {
+        let manifests = &self.arguments.manifests;
+        let settings = Settings::find(self.arguments.settings.as_deref(), &manifests.paths)?;
+        let files = manifests.read()?;
+        let options = manifests.options_with(&settings.gateways, &settings.substitute);
+        let report = check(&files.inputs(), &options);
+        let at = self.programs.resolve(&settings.services, &settings.folder);
+        let mut services = Services {
+            at,
+            bind: self.arguments.bind,
+            authority: Some(Arc::clone(&self.authority)),
+            ..Services::default()
+        };
+        for (key, local) in &settings.ports {
+            put(&mut services, port_key(key).map_err(Usage)?, *local);
+        }
+        for (key, local) in &self.arguments.ports {
+            put(&mut services, key.clone(), *local);
+        }
+        self.images.set(settings);
+        let made = Snapshot::build(&report, &self.images, &services);
+        Ok((report, made))
+    }
+
+    /// Takes a change, unless it brings errors that were not there before.
+    fn reload(&mut self, gateway: &Gateway, cacert: &Path) {
+        let begun = Instant::now();
+        let (report, made) = match self.make() {
+            Ok(made) => made,
+            Err(error) => return refused(&format!("{error:#}")),
+        };
+        let errors = tell::errors(&report, &made.problems);
+        if errors.iter().any(|error| !self.accepted.contains(error)) {
+            anstream::eprint!("{}", render::human(&report));
+            anstream::eprint!("{}", tell::problems(&made.problems));
+            return refused("it has errors");
+        }
+        if let Err(error) = gateway.reload(made.snapshot) {
+            return refused(&error.to_string());
+        }
+        self.accepted = errors;
+        anstream::eprint!("{}", tell::conditions(&report));
+        anstream::eprint!("{}", tell::addresses(gateway, &report, cacert));
+        let milliseconds = begun.elapsed().as_millis();
+        anstream::eprintln!("reloaded in {milliseconds} ms");
+    }
+
+    /// Everything whose change changes what is served.
+    fn watched(&self) -> Vec<PathBuf> {
+        let mut watched = self.arguments.manifests.paths.clone();
+        watched.extend(self.arguments.settings.clone());
+        watched.extend(self.images.watched());
+        watched
+    }
+
+    fn write_authority(&self) -> anyhow::Result<PathBuf> {
+        let path = match &self.arguments.cacert {
+            Some(path) => path.clone(),
+            None => {
+                let folder = super::cache()?;
+                let folder = folder.parent().map(Path::to_path_buf).unwrap_or(folder);
+                let folder = folder.join("serve");
+                std::fs::create_dir_all(&folder)
+                    .with_context(|| format!("cannot make `{}`", folder.display()))?;
+                folder.join("cacert.pem")
+            }
+        };
+        let mut file = std::fs::File::create(&path)
+            .with_context(|| format!("cannot write `{}`", path.display()))?;
+        file.write_all(self.authority.pem().as_bytes())
+            .with_context(|| format!("cannot write `{}`", path.display()))?;
+        Ok(path)
+    }
+}
+
+fn refused(why: &str) {
+    anstream::eprintln!(
+        "{RED}the change is not taken{RESET}: {why}; what was served before still is"
+    );
+}
+
+fn put(services: &mut Services, (gateway, port): (Option<String>, u16), local: u16) {
+    match gateway {
+        Some(gateway) => {
+            services
+                .gateway_ports
+                .insert(PortKey { gateway, port }, local);
+        }
+        None => {
+            services.ports.insert(port, local);
+        }
+    }
+}
+
+/// Says how to get out of the way of whoever has the port.
+fn hint(error: StartError) -> anyhow::Error {
+    match &error {
+        StartError::Listen { what, .. } if what.contains("admin") => {
+            anyhow::Error::new(error).context("choose another with `--admin 127.0.0.1:0`")
+        }
+        StartError::Listen { .. } => anyhow::Error::new(error)
+            .context("choose others with `--port PORT=LOCAL`; 0 is any free one"),
+        _ => error.into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ports_and_times_are_read() {
+        assert_eq!(port("443=8443"), Ok(((None, 443), 8443)));
+        assert_eq!(port("gw/80=0"), Ok(((Some("gw".to_owned()), 80), 0)));
+        assert!(port("443").is_err() && port("a=1").is_err() && port("1=70000").is_err());
+        assert_eq!(duration("10s"), Ok(Duration::from_secs(10)));
+        assert_eq!(duration("250ms"), Ok(Duration::from_millis(250)));
+        assert_eq!(duration("1.5"), Ok(Duration::from_millis(1500)));
+        assert!(duration("soon").is_err() && duration("-1s").is_err());
+    }
+}

@@ -1,0 +1,7 @@
+//! What `gatewright serve` needs beside the gateway: its settings, images, services and watch.
+
+pub(crate) mod images;
+pub(crate) mod services;
+pub(crate) mod settings;
+pub(crate) mod tell;
+pub(crate) mod watch;

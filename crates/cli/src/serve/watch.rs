@@ -1,0 +1,138 @@
+//! What happens to a running gateway from outside: files change, and signals come.
+
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::time::Duration;
+
+use anyhow::Context as _;
+use notify::{RecommendedWatcher, RecursiveMode, Watcher as _};
+
+/// Something that happened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Event {
+    /// A file changed.
+    Changed,
+    /// The gateway is to end.
+    Stop,
+}
+
+/// How long changes are gathered: editors write a file in several steps.
+const SETTLE: Duration = Duration::from_millis(50);
+
+/// Tells of changes and signals.
+pub(crate) struct Events {
+    received: Receiver<Event>,
+    watcher: RecommendedWatcher,
+    watched: Vec<PathBuf>,
+}
+
+impl Events {
+    /// Listens to signals; [`watch`](Self::watch) adds files.
+    pub(crate) fn new() -> anyhow::Result<Self> {
+        let (sender, received) = channel();
+        signals(sender.clone())?;
+        let watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
+            let concerns = event.is_ok_and(|event| {
+                !event.kind.is_access() && event.paths.iter().any(|path| concerns(path))
+            });
+            if concerns {
+                // The receiver only goes away with the program.
+                let _ = sender.send(Event::Changed);
+            }
+        })
+        .context("cannot watch files")?;
+        Ok(Self {
+            received,
+            watcher,
+            watched: Vec::new(),
+        })
+    }
+
+    /// Watches these files and folders, and no longer what was watched before and is not among them.
+    pub(crate) fn watch(&mut self, paths: Vec<PathBuf>) {
+        // A file that an editor replaces is another file, so that its folder is what is watched.
+        let mut wanted: Vec<PathBuf> = paths
+            .into_iter()
+            .map(|path| {
+                if path.is_dir() {
+                    return path;
+                }
+                match path.parent() {
+                    Some(folder) if !folder.as_os_str().is_empty() => folder.to_path_buf(),
+                    _ => PathBuf::from("."),
+                }
+            })
+            .filter(|path| path.exists())
+            .collect();
+        wanted.sort();
+        wanted.dedup();
+        for path in self.watched.iter().filter(|path| !wanted.contains(path)) {
+            // It may be gone.
+            let _ = self.watcher.unwatch(path);
+        }
+        for path in wanted.iter().filter(|path| !self.watched.contains(path)) {
+            if let Err(error) = self.watcher.watch(path, RecursiveMode::Recursive) {
+                anstream::eprintln!("cannot watch `{}`: {error}", path.display());
+            }
+        }
+        self.watched = wanted;
+    }
+
+    /// Waits for the next event. Changes that come close together are one.
+    pub(crate) fn next(&self) -> Event {
+        let Ok(Event::Changed) = self.received.recv() else {
+            return Event::Stop;
+        };
+        loop {
+            match self.received.recv_timeout(SETTLE) {
+                Ok(Event::Changed) => {}
+                Ok(Event::Stop) => return Event::Stop,
+                Err(_) => return Event::Changed,
+            }
+        }
+    }
+}
+
+/// Build output changes at every build, and only its modules matter.
+fn concerns(path: &Path) -> bool {
+    let is_output = path.components().any(|part| part.as_os_str() == "target");
+    !is_output || path.extension().is_some_and(|ending| ending == "wasm")
+}
+
+#[cfg(unix)]
+fn signals(events: Sender<Event>) -> anyhow::Result<()> {
+    use tokio::signal::unix::{SignalKind, signal};
+
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("cannot start the runtime")?;
+    let (mut terminate, mut interrupt) = {
+        let _inside = runtime.enter();
+        let signal = |kind| signal(kind).context("cannot listen to signals");
+        (
+            signal(SignalKind::terminate())?,
+            signal(SignalKind::interrupt())?,
+        )
+    };
+    std::thread::Builder::new()
+        .name("gatewright-signals".to_owned())
+        .spawn(move || {
+            runtime.block_on(async {
+                tokio::select! {
+                    _ = terminate.recv() => {}
+                    _ = interrupt.recv() => {}
+                }
+            });
+            let _ = events.send(Event::Stop);
+        })
+        .context("cannot start a thread")?;
+    Ok(())
+}
+
+#[cfg(not(unix))]
+fn signals(events: Sender<Event>) -> anyhow::Result<()> {
+    // Ctrl-C ends the program by itself there.
+    std::mem::forget(events);
+    Ok(())
+}

@@ -1,0 +1,221 @@
+//! The end of an exchange: counted, told in the access log, and its plugins let go.
+
+use std::rc::Rc;
+use std::time::Instant;
+
+use http::{Method, Uri, Version};
+use serde_json::json;
+
+use crate::connection::Connection;
+use crate::exchange::Exchange;
+use crate::log;
+use crate::snapshot::Traffic;
+use crate::worker::{Local, Worker};
+
+/// What is done when an exchange is over, however it ends: its `Drop` does it.
+pub(crate) struct Finish {
+    worker: Rc<Worker>,
+    local: Rc<Local>,
+    connection: Rc<Connection>,
+    /// The port, by its place in the snapshot.
+    site: usize,
+    start: Instant,
+    status: u16,
+    sent: u64,
+    /// Whether the whole of the response's body went out.
+    whole: bool,
+    /// The traffic extension's chain, and the exchange on it.
+    pub(crate) chain: Option<(usize, Rc<Exchange>)>,
+    line: Option<Box<Line>>,
+}
+
+/// What only the access log wants.
+struct Line {
+    method: Method,
+    uri: Uri,
+    host: String,
+    version: Version,
+    agent: Option<String>,
+    referer: Option<String>,
+    rule: Option<String>,
+    backend: Option<String>,
+    latency: Option<std::time::Duration>,
+}
+
+impl Finish {
+    pub(crate) fn new(
+        worker: &Rc<Worker>,
+        local: &Rc<Local>,
+        connection: &Rc<Connection>,
+        site: usize,
+        request: &http::request::Parts,
+    ) -> Self {
+        let text = |name| {
+            let value = request.headers.get(name)?;
+            Some(String::from_utf8_lossy(value.as_bytes()).into_owned())
+        };
+        let line = worker.access_log.then(|| {
+            Box::new(Line {
+                method: request.method.clone(),
+                uri: request.uri.clone(),
+                host: text(http::header::HOST)
+                    .or_else(|| request.uri.authority().map(ToString::to_string))
+                    .unwrap_or_default(),
+                version: request.version,
+                agent: text(http::header::USER_AGENT),
+                referer: text(http::header::REFERER),
+                rule: None,
+                backend: None,
+                latency: None,
+            })
+        });
+        Self {
+            worker: Rc::clone(worker),
+            local: Rc::clone(local),
+            connection: Rc::clone(connection),
+            site,
+            start: Instant::now(),
+            status: 0,
+            sent: 0,
+            whole: false,
+            chain: None,
+            line,
+        }
+    }
+
+    /// A rule and a backend were chosen.
+    pub(crate) fn routed(&mut self, rule: &str, backend: Option<usize>) {
+        if let Some(line) = &mut self.line {
+            line.rule = Some(rule.to_owned());
+            line.backend = backend.map(|index| {
+                let backend = &self.local.snapshot.backends[index];
+                format!("{}/{}", backend.namespace, backend.service)
+            });
+        }
+    }
+
+    /// The response's head goes out.
+    pub(crate) fn answered(&mut self, status: http::StatusCode) {
+        self.status = status.as_u16();
+        if let Some(line) = &mut self.line {
+            line.latency = Some(self.start.elapsed());
+        }
+    }
+
+    /// A part of its body goes out.
+    pub(crate) fn sent(&mut self, bytes: usize) {
+        self.sent += bytes as u64;
+    }
+
+    /// Its body is over.
+    pub(crate) fn whole(&mut self) {
+        self.whole = true;
+    }
+
+    fn tell(&self, line: &Line) {
+        let site = &self.local.snapshot.sites[self.site];
+        let mut extensions = Vec::new();
+        let mut request = None;
+        if let (Some((chain, exchange)), Some(traffic)) = (&self.chain, &site.traffic) {
+            request = Some(format!("{:016x}", exchange.request()));
+            extensions = told(traffic, *chain, exchange, &self.local);
+        }
+        let details = match (self.status, self.whole, &self.chain) {
+            (0, ..) => "client_disconnected_before_any_response",
+            (_, false, _) => "response_ended_early",
+            (_, true, Some(_)) if line.backend.is_none() => "response_sent_by_extension",
+            (_, true, _) if line.backend.is_some() => "response_sent_by_backend",
+            _ => "response_sent_by_load_balancer",
+        };
+        let scheme = site.scheme();
+        let target = line
+            .uri
+            .path_and_query()
+            .map_or("/", http::uri::PathAndQuery::as_str);
+        let latency = self.start.elapsed().as_secs_f64();
+        let entry = json!({
+            "logName": "projects/local/logs/requests",
+            "resource": {"type": "http_load_balancer", "labels": {
+                "forwarding_rule_name": site.gateway, "backend_service_name": line.backend,
+            }},
+            "timestamp": log::now(),
+            "severity": if self.status >= 500 { "WARNING" } else { "INFO" },
+            "httpRequest": {
+                "requestMethod": line.method.as_str(),
+                "requestUrl": format!("{scheme}://{}{target}", line.host),
+                "status": self.status,
+                "responseSize": self.sent.to_string(),
+                "userAgent": line.agent,
+                "referer": line.referer,
+                "remoteIp": self.connection.client_ip,
+                "protocol": format!("{:?}", line.version),
+                "latency": format!("{latency:.6}s"),
+            },
+            "jsonPayload": {
+                "@type": "type.googleapis.com/google.cloud.loadbalancing.type.LoadBalancerLogEntry",
+                "statusDetails": details,
+                "route": line.rule,
+                "requestId": request,
+                "timeToFirstByte": line.latency.map(|t| format!("{:.6}s", t.as_secs_f64())),
+                "serviceExtensionInfo": extensions,
+            },
+        });
+        self.worker.log.request(&entry);
+    }
+}
+
+/// `serviceExtensionInfo`: one entry for each extension that was called.
+fn told(
+    traffic: &Traffic,
+    chain: usize,
+    exchange: &Exchange,
+    local: &Local,
+) -> Vec<serde_json::Value> {
+    let told = exchange.told();
+    let steps = traffic.chains[chain].iter().enumerate();
+    let mut entries = Vec::new();
+    for (index, step) in steps {
+        let events: Vec<_> = told.iter().filter(|told| told.step == index).collect();
+        if events.is_empty() {
+            continue;
+        }
+        let (kind, target) = match step.run {
+            crate::snapshot::Run::Plugin(plugin) => {
+                let plugin = &local.snapshot.plugins[plugin];
+                ("WASM_PLUGIN", format!("{}@{}", plugin.name, plugin.version))
+            }
+            crate::snapshot::Run::Nothing => ("NONE", String::new()),
+        };
+        let requests: Vec<_> = events
+            .iter()
+            .map(|told| {
+                json!({
+                    "eventType": told.event,
+                    "latency": format!("{:.6}s", told.latency.as_secs_f64()),
+                    "processingEffect": told.effect,
+                })
+            })
+            .collect();
+        let failed_open = events.iter().any(|told| told.effect == "NONE_FAILED_OPEN");
+        entries.push(json!({
+            "resource": traffic.name,
+            "chain": step.chain,
+            "extension": step.extension,
+            "backendTargetType": kind,
+            "backendTargetName": target,
+            "failedOpen": failed_open,
+            "perProcessingRequestInfo": requests,
+        }));
+    }
+    entries
+}
+
+impl Drop for Finish {
+    fn drop(&mut self) {
+        self.connection.end();
+        self.local.stats[self.site].record(self.status, self.start.elapsed());
+        if let Some(line) = self.line.take() {
+            self.tell(&line);
+        }
+    }
+}

@@ -1,0 +1,396 @@
+//! From a report to a snapshot.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use gatewright_gke::{
+    Backend as ExtensionBackend, Event, Extension, ExtensionPlan, GatewayPlan, Listener, ObjectId,
+    Report,
+};
+use gatewright_host::{Chain, Events, LogLevel, PluginSpec, Profile, TraceLevel};
+
+use super::status::status;
+use super::{
+    Backend, BackendTo, Logging, Made, PluginSource, PluginUse, Problem, Rule, Run, Site, Snapshot,
+    Step, Traffic,
+};
+use crate::filters::Filters;
+use crate::live::Live;
+use crate::router::{Router, RuleAt};
+use crate::services::{ServiceAt, Services};
+use crate::tls;
+
+/// What is gathered on the way.
+struct Builder<'b> {
+    report: &'b Report,
+    source: &'b dyn PluginSource,
+    services: &'b Services,
+    plugins: Vec<PluginUse>,
+    backends: Vec<Backend>,
+    problems: Vec<Problem>,
+}
+
+pub(super) fn build(report: &Report, source: &dyn PluginSource, services: &Services) -> Made {
+    let mut builder = Builder {
+        report,
+        source,
+        services,
+        plugins: Vec::new(),
+        backends: Vec::new(),
+        problems: Vec::new(),
+    };
+    let mut sites = Vec::new();
+    for plan in &report.plan.gateways {
+        sites.extend(builder.gateway(plan));
+    }
+    Made {
+        snapshot: Snapshot {
+            sites,
+            plugins: builder.plugins,
+            backends: builder.backends,
+            status: status(report),
+        },
+        problems: builder.problems,
+    }
+}
+
+impl Builder<'_> {
+    fn problem(&mut self, object: &ObjectId, message: String) {
+        let problem = Problem {
+            object: object.clone(),
+            message,
+            is_error: true,
+        };
+        // A plugin in two chains has its problem once.
+        if !self.problems.contains(&problem) {
+            self.problems.push(problem);
+        }
+    }
+
+    fn gateway(&mut self, plan: &GatewayPlan) -> Vec<Site> {
+        let gateway = &plan.gateway;
+        let mut ports: BTreeMap<(u16, bool), Vec<&Listener>> = BTreeMap::new();
+        for listener in &gateway.listeners {
+            match listener.protocol.as_str() {
+                "HTTP" => ports
+                    .entry((listener.port, false))
+                    .or_default()
+                    .push(listener),
+                "HTTPS" => ports
+                    .entry((listener.port, true))
+                    .or_default()
+                    .push(listener),
+                other => {
+                    let (name, id) = (&listener.name, &gateway.id);
+                    self.problem(id, format!("listener `{name}`: protocol {other} is not served; there are HTTP and HTTPS"));
+                }
+            }
+        }
+        let mut sites = Vec::new();
+        for ((port, is_tls), listeners) in ports {
+            sites.extend(self.site(plan, port, is_tls, &listeners));
+        }
+        sites
+    }
+
+    fn site(
+        &mut self,
+        plan: &GatewayPlan,
+        port: u16,
+        is_tls: bool,
+        listeners: &[&Listener],
+    ) -> Option<Site> {
+        let gateway = &plan.gateway;
+        let (router, at) = Router::new(plan, listeners);
+        let mut hosts: Vec<String> = listeners
+            .iter()
+            .filter_map(|listener| listener.hostname.clone())
+            .chain(
+                at.iter()
+                    .flat_map(|rule| rule.route.hostnames.iter().cloned()),
+            )
+            .collect();
+        let example = hosts.iter().find(|host| !host.starts_with('*')).cloned();
+        hosts.sort();
+        hosts.dedup();
+        let tls = if is_tls {
+            let names: Vec<_> = listeners.iter().map(|l| l.name.as_str()).collect();
+            let authority = self.services.authority.as_deref();
+            let bind = self.services.bind;
+            match tls::configure(self.report, gateway, &names, &hosts, bind, authority) {
+                Ok(tls) => Some(tls),
+                Err(error) => {
+                    self.problem(&gateway.id, format!("port {port} is not served: {error}"));
+                    return None;
+                }
+            }
+        } else {
+            None
+        };
+        let rules = at.iter().map(|rule| self.rule(*rule)).collect();
+        let traffic = plan.traffic.as_ref().map(|traffic| self.traffic(traffic));
+        Some(Site {
+            gateway: format!("{}/{}", gateway.id.namespace, gateway.id.name),
+            port,
+            address: self.services.address(&gateway.id.name, port),
+            tls,
+            router,
+            rules,
+            traffic,
+            example,
+        })
+    }
+
+    fn rule(&mut self, at: RuleAt<'_>) -> Rule {
+        let id = &at.route.id;
+        let rule = &at.route.rules[at.index];
+        let filters = Filters::new(rule, &id.namespace);
+        let mut sum = 0;
+        let mut backends = Vec::new();
+        for backend in &rule.backends {
+            let weight = u64::try_from(backend.weight).unwrap_or(0);
+            if weight == 0 {
+                continue;
+            }
+            sum += weight;
+            let index = if backend.is_service {
+                self.backend(&backend.namespace, &backend.name.value, backend.port)
+            } else {
+                self.nowhere(
+                    &backend.namespace,
+                    &backend.name.value,
+                    "only Services are served as backends",
+                )
+            };
+            backends.push((index, sum));
+        }
+        let mirrors = filters
+            .mirrors
+            .iter()
+            .map(|(namespace, name, port)| self.backend(namespace, name, Some(*port)))
+            .collect();
+        Rule {
+            name: format!("{}/{}/{}", id.namespace, id.name, at.index),
+            paths: rule
+                .matches
+                .iter()
+                .map(|one| one.path.value.value.clone())
+                .collect(),
+            backends,
+            filters,
+            mirrors,
+        }
+    }
+
+    /// The index of a Service's port.
+    fn backend(&mut self, namespace: &str, name: &str, port: Option<u16>) -> usize {
+        let service = self.report.model.service(namespace, name);
+        let protocol = service.and_then(|service| {
+            let port = service.ports.iter().find(|p| Some(p.port) == port)?;
+            port.app_protocol.as_ref().map(|p| p.value.as_str())
+        });
+        let to = match self.services.find(namespace, name) {
+            ServiceAt::Address(at) => BackendTo::Address {
+                at,
+                http2: matches!(protocol, Some("HTTP2" | "kubernetes.io/h2c")),
+            },
+            ServiceAt::Store => BackendTo::Store,
+            ServiceAt::Nowhere(reason) => BackendTo::Nowhere(reason),
+        };
+        self.place(Backend {
+            namespace: namespace.to_owned(),
+            service: name.to_owned(),
+            port,
+            to,
+        })
+    }
+
+    fn nowhere(&mut self, namespace: &str, name: &str, reason: &str) -> usize {
+        self.place(Backend {
+            namespace: namespace.to_owned(),
+            service: name.to_owned(),
+            port: None,
+            to: BackendTo::Nowhere(reason.to_owned()),
+        })
+    }
+
+    fn place(&mut self, backend: Backend) -> usize {
+        match self.backends.iter().position(|known| *known == backend) {
+            Some(index) => index,
+            None => {
+                self.backends.push(backend);
+                self.backends.len() - 1
+            }
+        }
+    }
+
+    fn traffic(&mut self, plan: &ExtensionPlan) -> Traffic {
+        let chains = plan
+            .set
+            .chains
+            .iter()
+            .map(|chain| {
+                let steps = chain.extensions.iter().map(|extension| Step {
+                    chain: chain.name.value.clone(),
+                    extension: extension.name.value.clone(),
+                    fail_open: extension.fail_open,
+                    run: self.extension(plan, extension),
+                });
+                steps.collect()
+            })
+            .collect();
+        Traffic {
+            plan: plan.clone(),
+            name: format!("{}/{}", plan.set.id.namespace, plan.set.id.name),
+            chains,
+        }
+    }
+
+    fn extension(&mut self, plan: &ExtensionPlan, extension: &Extension) -> Run {
+        let id = &plan.set.id;
+        let (name, policy) = (&extension.name.value, then(extension));
+        match &extension.backend.value {
+            ExtensionBackend::Plugin { name: plugin } => match self.plugin(plan, extension) {
+                Ok(index) => return Run::Plugin(index),
+                Err(error) => {
+                    let plugin = ObjectId {
+                        kind: "GCPWasmPlugin".to_owned(),
+                        namespace: id.namespace.clone(),
+                        name: plugin.clone(),
+                    };
+                    self.problem(&plugin, format!("{error}; {policy}"));
+                }
+            },
+            ExtensionBackend::Service { name: service, .. } => {
+                self.problem(id, format!("extension `{name}`: callouts such as Service `{service}` are not served; {policy}"));
+            }
+            ExtensionBackend::GoogleApi { name: api } => {
+                self.problem(id, format!("extension `{name}`: there is no stand-in for the Google API `{api}`; {policy}"));
+            }
+            ExtensionBackend::Other { kind, name: other } => {
+                self.problem(
+                    id,
+                    format!("extension `{name}`: {kind} `{other}` is not served; {policy}"),
+                );
+            }
+            ExtensionBackend::Missing => {
+                self.problem(id, format!("extension `{name}` names no backend; {policy}"));
+            }
+        }
+        Run::Nothing
+    }
+
+    /// The index of a plugin as an extension uses it.
+    fn plugin(&mut self, plan: &ExtensionPlan, extension: &Extension) -> Result<usize, String> {
+        let (plugin, version) = plan
+            .plugin(extension)
+            .ok_or("the plugin has no version with a weight")?;
+        let (compiled, digest) = self.source.plugin(&version.image.value)?;
+        let mut spec = PluginSpec::new(compiled, Profile::Google);
+        if let Some(uri) = &version.config_uri {
+            spec.settings.configuration = self.source.configuration(&uri.value)?;
+        }
+        let log = Logging {
+            enabled: plugin.log.enabled,
+            sample_rate: plugin.log.sample_rate,
+            min_level: level(&plugin.log.min_level),
+        };
+        let limits = &spec.settings.limits;
+        let size = spec.plugin.info().size + spec.settings.configuration.len();
+        if let Some(limit) = limits.module_bytes.filter(|limit| size > *limit) {
+            return Err(format!(
+                "module and configuration have {size} bytes together, and production takes {limit}"
+            ));
+        }
+        spec.fail_open = extension.fail_open;
+        spec.events = events(extension);
+        // What is below the level is dropped where it is cheapest: before it is copied.
+        spec.settings.log_level = if log.enabled {
+            log.min_level
+        } else {
+            LogLevel::Critical
+        };
+        let (namespace, name) = (&plugin.id.namespace, &plugin.id.name);
+        let key = format!(
+            "{namespace}/{name} {} {digest} {:x} {} {:?} {log:?}",
+            version.name,
+            fingerprint(&spec.settings.configuration),
+            spec.fail_open,
+            spec.events,
+        );
+        if let Some(index) = self.plugins.iter().position(|known| known.key == key) {
+            return Ok(index);
+        }
+        starts(&spec)?;
+        self.plugins.push(PluginUse {
+            key,
+            name: format!("{namespace}/{name}"),
+            version: version.name.clone(),
+            spec,
+            log,
+        });
+        Ok(self.plugins.len() - 1)
+    }
+}
+
+/// Starts a plugin once, where a failure can still be told to whoever changed it.
+fn starts(spec: &PluginSpec) -> Result<(), String> {
+    let door = || Box::new(Live) as Box<_>;
+    let chain = Chain::start(Profile::Google, vec![spec.clone()], door, TraceLevel::Off);
+    let logs = chain.start_trace(0).map(|trace| {
+        let logs = trace.logs.iter();
+        let lines = logs.map(|line| format!("\n  {}", String::from_utf8_lossy(&line.message)));
+        lines.collect::<String>()
+    });
+    match chain.start_faults().next() {
+        None => Ok(()),
+        Some(fault) => Err(format!(
+            "the plugin does not start: {fault}{}",
+            logs.unwrap_or_default()
+        )),
+    }
+}
+
+/// What becomes of requests whose extension does not work.
+fn then(extension: &Extension) -> &'static str {
+    if extension.fail_open {
+        "requests go on without it (failOpen)"
+    } else {
+        "requests of its chain get 500"
+    }
+}
+
+fn level(name: &str) -> LogLevel {
+    match name {
+        "TRACE" => LogLevel::Trace,
+        "DEBUG" => LogLevel::Debug,
+        "WARN" => LogLevel::Warn,
+        "ERROR" => LogLevel::Error,
+        "CRITICAL" => LogLevel::Critical,
+        _ => LogLevel::Info,
+    }
+}
+
+/// The events that an extension asks for; headers both ways where it says nothing.
+fn events(extension: &Extension) -> Events {
+    let Some(events) = &extension.events else {
+        return Events {
+            headers: [true; 2],
+            bodies: [false; 2],
+            trailers: [false; 2],
+        };
+    };
+    let has = |event| events.contains(&event);
+    Events {
+        headers: [has(Event::RequestHeaders), has(Event::ResponseHeaders)],
+        bodies: [has(Event::RequestBody), has(Event::ResponseBody)],
+        trailers: [has(Event::RequestTrailers), has(Event::ResponseTrailers)],
+    }
+}
+
+/// Tells configurations apart: FNV-1a.
+fn fingerprint(bytes: &Arc<[u8]>) -> u64 {
+    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
+    })
+}

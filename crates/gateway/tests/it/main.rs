@@ -1,0 +1,8 @@
+//! The gateway on real sockets, with clients and upstreams that are told byte by byte what to do.
+
+mod hostile;
+mod plugins;
+mod routes;
+mod running;
+mod support;
+mod upstreams;
