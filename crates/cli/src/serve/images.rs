@@ -109,7 +109,7 @@ impl Images {
             );
             return Ok(wasm.to_vec());
         }
-        self.from_registry(reference, name, PLUGIN_FILE)
+        self.pulled_file(reference, name, PLUGIN_FILE)
     }
 
     fn instead(&self, reference: &str, at: &ImageAt, file: &str) -> Result<Vec<u8>, String> {
@@ -141,7 +141,7 @@ impl Images {
         }
     }
 
-    fn from_registry(&self, reference: &str, name: &str, file: &str) -> Result<Vec<u8>, String> {
+    fn pulled_file(&self, reference: &str, name: &str, file: &str) -> Result<Vec<u8>, String> {
         let Some(access) = &self.pull else {
             return Err(format!(
                 "nothing stands for the image `{name}`: say what does under `images` in \
@@ -193,7 +193,7 @@ impl PluginSource for Images {
         let found = self.settings.images.get(name);
         let bytes = match found.or_else(|| self.settings.images.get(uri)) {
             Some(at) => self.instead(uri, at, CONFIG_FILE)?,
-            None => self.from_registry(uri, name, CONFIG_FILE)?,
+            None => self.pulled_file(uri, name, CONFIG_FILE)?,
         };
         Ok(bytes.into())
     }
