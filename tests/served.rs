@@ -196,7 +196,9 @@ fn compare(
         return Err(Skip::Fuel);
     }
     let mut server = Server::start(setting, case, epochs);
-    let mut logs = Vec::new();
+    let mut logs: Vec<Vec<u8>> = Vec::new();
+    let starts = run.starts.iter().flat_map(|start| &start.logs);
+    logs.extend(starts.map(|line| line.message.clone()));
     for (exchange, run) in case.exchanges.iter().zip(&run.exchanges) {
         let replayed = replayed(exchange, run);
         let served = server.exchange(exchange, &replayed);

@@ -7,6 +7,7 @@
 mod calibrate;
 mod exchange;
 mod explore;
+mod gateway;
 mod gke;
 mod host;
 mod measure;
@@ -73,6 +74,7 @@ fn main() -> ExitCode {
                 explore::measure();
             }
             "calibrate" => calibrate::measure(),
+            "gateway" => gateway::measure(),
             "gke" => gke::measure(),
             group if GROUPS.contains(&group) => eprintln!("no figures in group `{group}` yet"),
             other => {

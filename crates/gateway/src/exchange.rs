@@ -107,6 +107,22 @@ impl Instance {
         }
     }
 
+    /// Tells what the plugin logged as it started.
+    pub(crate) fn tell_start(&self, log: &Log) {
+        let chain = self.chain.borrow();
+        let lines = chain
+            .start_trace(0)
+            .map_or(&[][..], |trace| &trace.logs[..]);
+        let of = PluginLine {
+            plugin: &self.of.name,
+            version: &self.of.version,
+            request: "",
+        };
+        for line in lines.iter().filter(|_| self.of.log.enabled) {
+            log.plugin(&of, line);
+        }
+    }
+
     fn open(&self, attributes: &Arc<Attributes>) -> StreamId {
         let mut chain = self.chain.borrow_mut();
         let stream = chain.open(attributes);

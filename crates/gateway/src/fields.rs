@@ -88,7 +88,8 @@ pub(crate) fn to_map(fields: &Fields) -> (HeaderMap, usize) {
 }
 
 /// Removes what is for one connection only: the fields of RFC 9110 section 7.6.1, and those that
-/// `connection` names. Framing is the HTTP implementation's own affair.
+/// `connection` names. Framing is the HTTP implementation's own affair. Only for heads that no plugin
+/// looks at any more, since a removal disturbs the order of what is left.
 pub(crate) fn remove_hop_by_hop(headers: &mut HeaderMap) {
     const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
     const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
@@ -198,7 +199,8 @@ mod tests {
             ("x-other", "1"),
         ]);
         remove_hop_by_hop(&mut headers);
-        let left: Vec<_> = headers.keys().map(HeaderName::as_str).collect();
+        let mut left: Vec<_> = headers.keys().map(HeaderName::as_str).collect();
+        left.sort_unstable();
         assert_eq!(left, ["host", "x-other"]);
     }
 }

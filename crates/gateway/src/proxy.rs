@@ -78,7 +78,6 @@ impl Passage<'_> {
         if is_tunnel(&parts) {
             return Ok(reply::error(StatusCode::NOT_IMPLEMENTED));
         }
-        parts.headers.remove(HOST);
         let host = host(&authority);
         let Some((matched, rule)) = self.route(&parts, &host) else {
             return Ok(reply::error(StatusCode::NOT_FOUND));

@@ -158,7 +158,12 @@ impl Worker {
                 let specs = vec![of.spec.clone()];
                 let chain = Chain::start(Profile::Google, specs, keeper, TraceLevel::Off);
                 let stats = self.registry.plugin(self.index, &of.name, &of.version);
-                Rc::new(Instance::new(of, chain, stats))
+                let instance = Instance::new(of, chain, stats);
+                // Every worker's VM says the same as it starts; once is enough.
+                if self.index == 0 {
+                    instance.tell_start(&self.log);
+                }
+                Rc::new(instance)
             })
             .collect();
         let pools = snapshot

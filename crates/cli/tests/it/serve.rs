@@ -318,3 +318,70 @@ fn what_cannot_be_served_is_told() {
         ))
         .expect(3, "`--port PORT=LOCAL`");
 }
+
+/// Counts the bytes of request bodies that pass it, and changes nothing.
+fn counting() -> Vec<u8> {
+    wat::parse_str(
+        r#"(module
+            (memory (export "memory") 1)
+            (global $seen (mut i64) (i64.const 0))
+            (func (export "proxy_abi_version_0_2_1"))
+            (func (export "malloc") (param i32) (result i32) i32.const 1024)
+            (func (export "proxy_on_request_body") (param i32 i32 i32) (result i32)
+                (global.set $seen (i64.add (global.get $seen) (i64.extend_i32_u (local.get 1))))
+                i32.const 0))"#,
+    )
+    .expect("valid text")
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_body_of_a_gigabyte_streams_through_a_plugin_in_flat_memory() {
+    use std::io::Read as _;
+
+    const SIZE: usize = 1 << 30;
+    let place = place(&PLUGIN);
+    place.file("count.wasm", counting());
+    let image = "us-docker.pkg.dev/service-extensions-samples/plugins/local-reply:main";
+    place.file(
+        "m/gatewright.yaml",
+        format!("images:\n  {image}: {{wasm: ../count.wasm}}\n"),
+    );
+    let page = "gcp-traffic-extension-with-plugin.yaml";
+    let text = String::from_utf8(documented(page)).expect("text");
+    let text = text.replace(
+        "- RequestHeaders\n",
+        "- RequestHeaders\n      - RequestBody\n",
+    );
+    place.file(&format!("m/{page}"), text);
+    let serving = Serving::start(&place, &GATEWAY);
+    let address = format!("127.0.0.1:{}", serving.port("http"));
+    let mut stream = std::net::TcpStream::connect(address).expect("connects");
+    let head = format!(
+        "POST /serviceextensions HTTP/1.1\r\nhost: store.example.com\r\n\
+         connection: close\r\ncontent-length: {SIZE}\r\n\r\n"
+    );
+    stream.write_all(head.as_bytes()).expect("writes");
+    let part = vec![b'x'; 1 << 20];
+    let mut before = 0;
+    for megabyte in 0..SIZE / part.len() {
+        stream.write_all(&part).expect("writes");
+        if megabyte == 32 {
+            before = resident(serving.child.id());
+        }
+    }
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).expect("reads");
+    assert!(answer.contains("\"metadata\": \"store-v1\""), "{answer}");
+    let grown = resident(serving.child.id()).saturating_sub(before);
+    assert!(grown < 16 * 1024, "it grew by {grown} KiB");
+}
+
+/// KiB of memory that a process has now.
+#[cfg(target_os = "linux")]
+fn resident(process: u32) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).expect("it is there");
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let kib = line.and_then(|line| line.split_whitespace().next()?.parse().ok());
+    kib.expect("a number")
+}

@@ -1,6 +1,7 @@
 //! The gateway on real sockets, with clients and upstreams that are told byte by byte what to do.
 
 mod hostile;
+mod http2;
 mod plugins;
 mod routes;
 mod running;

@@ -195,9 +195,8 @@ fn a_plugin_that_fails_after_the_head_resets_the_stream() {
     let running = setup(&upstream, &[LATE], ALL, "").start();
     let mut client = running.connect();
     client.send("GET /plugin HTTP/1.1\r\nhost: a.test\r\n\r\n");
-    assert_eq!(client.head().map(|head| head.status), Some(200));
-    let rest = client.rest();
-    assert!(!rest.ends_with("0\r\n\r\n"), "{rest}");
+    // Whether its head still gets out is a matter of moments; a whole response never does.
+    assert_eq!(client.try_answer(), None);
 }
 
 #[test]

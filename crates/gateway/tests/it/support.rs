@@ -48,6 +48,8 @@ pub(crate) struct Setup {
     pub(crate) limits: Limits,
     pub(crate) workers: usize,
     pub(crate) access_log: bool,
+    /// Whether there is an HTTPS listener too.
+    pub(crate) https: bool,
 }
 
 /// A route of everything to a Service.
@@ -79,6 +81,7 @@ impl Setup {
             limits: Limits::default(),
             workers: 1,
             access_log: false,
+            https: false,
         }
     }
 
@@ -97,8 +100,14 @@ impl Setup {
     pub(crate) fn make(&self) -> Made {
         let gateway = format!(
             "---\napiVersion: gateway.networking.k8s.io/v1\nkind: Gateway\nmetadata: {{name: gw}}\n\
-             spec:\n  gatewayClassName: {}\n  listeners: [{{name: http, port: 80, protocol: HTTP}}]\n---\n{}",
-            self.class, self.manifests
+             spec:\n  gatewayClassName: {}\n  listeners: [{{name: http, port: 80, protocol: HTTP}}{}]\n---\n{}",
+            self.class,
+            if self.https {
+                ", {name: https, port: 443, protocol: HTTPS, tls: {options: {networking.gke.io/pre-shared-certs: c}}}"
+            } else {
+                ""
+            },
+            self.manifests
         );
         let options = gatewright_gke::Options {
             language: Some(Arc::new(CelLanguage::default())),
@@ -187,7 +196,7 @@ impl Running {
     pub(crate) fn admin(&self, path: &str) -> Answer {
         let admin = self.gateway.as_ref().expect("it runs").admin();
         let mut client = Client::to(admin);
-        client.send(&format!("GET {path} HTTP/1.1\r\nhost: admin\r\n\r\n"));
+        client.send(format!("GET {path} HTTP/1.1\r\nhost: admin\r\n\r\n"));
         client.answer()
     }
 }
@@ -401,7 +410,8 @@ impl Upstream {
                         let reply = answer(&request);
                         let _ = sender.send(request);
                         let Some(reply) = reply else { break };
-                        if client.stream.write_all(reply.as_bytes()).is_err() {
+                        let written = client.stream.write_all(reply.as_bytes());
+                        if written.is_err() || reply.contains("connection: close") {
                             break;
                         }
                     }
