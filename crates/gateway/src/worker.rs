@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use gatewright_host::{Attributes, Chain, Profile, TraceLevel};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Notify, mpsc, oneshot};
 
 use crate::connection;
@@ -248,7 +248,7 @@ pub(crate) fn run(index: usize, start: Start, commands: mpsc::UnboundedReceiver<
 }
 
 async fn obey(worker: Rc<Worker>, mut commands: mpsc::UnboundedReceiver<Command>) {
-    let mut listening: HashMap<usize, tokio::task::JoinHandle<()>> = HashMap::new();
+    let mut listening: HashMap<usize, oneshot::Sender<()>> = HashMap::new();
     while let Some(command) = commands.recv().await {
         match command {
             Command::Serve(snapshot, slots, done) => {
@@ -257,18 +257,18 @@ async fn obey(worker: Rc<Worker>, mut commands: mpsc::UnboundedReceiver<Command>
                 let _ = done.send(());
             }
             Command::Listen(slot, listener) => {
-                let accepting = accept(Rc::clone(&worker), slot, listener);
-                listening.insert(slot, tokio::task::spawn_local(accepting));
+                let (close, closed) = oneshot::channel();
+                let accepting = accept(Rc::clone(&worker), slot, listener, closed);
+                tokio::task::spawn_local(accepting);
+                listening.insert(slot, close);
             }
             Command::Close(slot) => {
-                if let Some(accepting) = listening.remove(&slot) {
-                    accepting.abort();
-                }
+                listening.remove(&slot);
             }
             Command::Drain(limit, done) => {
-                for accepting in listening.values() {
-                    accepting.abort();
-                }
+                listening.clear();
+                // The connections that wait to be accepted are served too.
+                tokio::task::yield_now().await;
                 worker.drain.begin();
                 let all_left = async {
                     while worker.connections.get() > 0 {
@@ -286,34 +286,48 @@ async fn obey(worker: Rc<Worker>, mut commands: mpsc::UnboundedReceiver<Command>
 /// How long a worker that can accept nothing, for want of descriptors, waits before it tries again.
 const BREATH: Duration = Duration::from_millis(20);
 
-async fn accept(worker: Rc<Worker>, slot: usize, listener: std::net::TcpListener) {
+/// Accepts connections until it is told to close; those that wait then are accepted still.
+async fn accept(
+    worker: Rc<Worker>,
+    slot: usize,
+    listener: std::net::TcpListener,
+    mut closed: oneshot::Receiver<()>,
+) {
     // The server made it non-blocking.
     let Ok(listener) = TcpListener::from_std(listener) else {
         return;
     };
     loop {
         while worker.connections.get() >= worker.limits.connections {
-            worker.left.notified().await;
-        }
-        let (stream, client) = match listener.accept().await {
-            Ok(accepted) => accepted,
-            Err(_) => {
-                tokio::time::sleep(BREATH).await;
-                continue;
+            tokio::select! {
+                () = worker.left.notified() => {}
+                _ = &mut closed => return,
             }
+        }
+        let accepted = tokio::select! {
+            biased;
+            accepted = listener.accept() => accepted,
+            _ = &mut closed => return,
         };
-        let local = worker.local();
-        let tls = local
-            .site(slot)
-            .and_then(|site| local.snapshot.sites[site].tls.as_ref())
-            .map(|(config, _)| Arc::clone(config));
-        let counted = Counted::new(Rc::clone(&worker));
-        tokio::task::spawn_local(async move {
-            let worker = Rc::clone(&counted.0);
-            connection::serve(worker, stream, client, slot, tls).await;
-            drop(counted);
-        });
+        match accepted {
+            Ok((stream, client)) => serve(&worker, slot, stream, client),
+            Err(_) => tokio::time::sleep(BREATH).await,
+        }
     }
+}
+
+fn serve(worker: &Rc<Worker>, slot: usize, stream: TcpStream, client: SocketAddr) {
+    let local = worker.local();
+    let tls = local
+        .site(slot)
+        .and_then(|site| local.snapshot.sites[site].tls.as_ref())
+        .map(|(config, _)| Arc::clone(config));
+    let counted = Counted::new(Rc::clone(worker));
+    tokio::task::spawn_local(async move {
+        let worker = Rc::clone(&counted.0);
+        connection::serve(worker, stream, client, slot, tls).await;
+        drop(counted);
+    });
 }
 
 /// A connection, as long as it is there.

@@ -89,7 +89,8 @@ impl Serving {
 
     /// The local port of a scheme, by what was said last.
     fn port(&self, scheme: &str) -> String {
-        let mark = format!(": {scheme}://127.0.0.1:");
+        let listener = if scheme == "https" { 443 } else { 80 };
+        let mark = format!("port {listener}: {scheme}://127.0.0.1:");
         let (_, rest) = self.text.rsplit_once(&mark).expect("it is listened at");
         rest.chars().take_while(char::is_ascii_digit).collect()
     }
