@@ -1,5 +1,6 @@
 //! One file a command, and what they share.
 
+pub(crate) mod bench;
 pub(crate) mod build;
 pub(crate) mod check;
 pub(crate) mod describe;

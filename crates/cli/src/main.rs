@@ -15,8 +15,8 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use commands::{
-    build, check, describe, explain, export, inspect, manifest, pack, pull, push, serve as serving,
-    test, trace, validate, verify,
+    bench, build, check, describe, explain, export, inspect, manifest, pack, pull, push,
+    serve as serving, test, trace, validate, verify,
 };
 
 #[global_allocator]
@@ -40,6 +40,7 @@ enum Command {
     Test(test::Arguments),
     Serve(serving::Arguments),
     Trace(trace::Arguments),
+    Bench(bench::Arguments),
     Validate(validate::Arguments),
     Describe(describe::Describe),
     Get(describe::Get),
@@ -61,6 +62,7 @@ fn main() -> ExitCode {
         Command::Test(arguments) => test::run_cases(&arguments),
         Command::Serve(arguments) => serving::run(&arguments),
         Command::Trace(arguments) => trace::run(&arguments),
+        Command::Bench(arguments) => bench::run(&arguments),
         Command::Validate(arguments) => validate::run(&arguments),
         Command::Describe(arguments) => describe::describe(&arguments),
         Command::Get(arguments) => describe::get(&arguments),

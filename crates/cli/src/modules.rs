@@ -48,6 +48,11 @@ pub(crate) fn find(text: &str) -> anyhow::Result<Option<Module>> {
     read(built.name, built.wasm).map(Some)
 }
 
+/// Reads the module in a file.
+pub(crate) fn read_module(path: &Path) -> anyhow::Result<Module> {
+    read(path.display().to_string(), path.to_path_buf())
+}
+
 fn read(name: String, path: PathBuf) -> anyhow::Result<Module> {
     let wasm = images::read_file(&path, READ_LIMIT)?;
     Ok(Module { name, path, wasm })

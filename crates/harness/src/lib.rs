@@ -63,6 +63,8 @@ mod suite_map;
 
 mod run;
 
+mod bench;
+
 mod explore;
 
 mod paint;
@@ -73,6 +75,7 @@ mod api;
 mod cache;
 
 pub use api::{Outcome, Request, Response, Test, TestError, run_folder};
+pub use bench::{CallbackCost, CaseCost, STREAMS, Streams, bench, profile};
 pub use cache::{CacheError, CodeCache, Origin};
 pub use explore::{Explored, FailingVariant};
 pub use load::{find, load, load_text};

@@ -14,6 +14,7 @@ use gatewright_host::{Events, Limits, Plugin, Profile, TraceLevel};
 use crate::explore::{Explored, explore};
 use crate::model::{Case, Format, Suite};
 pub use check::{Failure, Mismatch};
+pub(crate) use drive::open_streams;
 pub use drive::run_case;
 pub use record::{CaseRun, End, ExchangeRun, Left, QueueLeft, StepRun};
 

@@ -15,6 +15,7 @@ use crate::attributes::Attributes;
 use crate::door::Door;
 use crate::engine::Plugin;
 use crate::fault::Fault;
+use crate::guest_profile::GuestProfile;
 use crate::headers::HeaderMap;
 use crate::profile::{Profile, Rules};
 use crate::reply::LocalReply;
@@ -265,6 +266,12 @@ impl Chain {
     pub fn is_bypassed(&self, id: StreamId, plugin: usize) -> bool {
         let member = self.streams[id.0].members.get(plugin);
         member.is_none_or(|member| member.slot.is_none())
+    }
+
+    /// Where the fuel of a plugin's VM went since this was last asked; `None` when it has no VM or
+    /// was not compiled by [`Engine::compile_profiled`](crate::Engine::compile_profiled).
+    pub fn take_profile(&mut self, plugin: usize) -> Option<GuestProfile> {
+        self.links.get_mut(plugin)?.take_profile()
     }
 
     /// Opens an exchange. Each plugin gets a stream context for it; one that failed earlier is

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use gatewright_abi::Version;
 use wasmtime::{Config, InstanceAllocationStrategy, InstancePre, Linker, PoolingAllocationConfig};
 
+use crate::guest_profile::{self, Functions};
 use crate::module::{LoadError, ModuleInfo};
 use crate::state::State;
 use crate::{exports, hostcalls, wasi};
@@ -131,6 +132,28 @@ impl Engine {
         self.link(info, version, &module)
     }
 
+    /// Compiles a plugin so that its VMs say which functions their fuel goes to; see
+    /// [`Chain::take_profile`](crate::Chain::take_profile). It needs an engine that meters fuel,
+    /// and burns more of it.
+    ///
+    /// # Errors
+    /// [`LoadError`] when the bytes are not a plugin.
+    pub fn compile_profiled(&self, wasm: &[u8]) -> Result<Plugin, LoadError> {
+        let info = ModuleInfo::read(wasm)?;
+        let version = info.require_plugin()?;
+        let (instrumented, functions) =
+            guest_profile::instrument(wasm).map_err(|error| LoadError::Invalid {
+                reason: error.message().to_owned(),
+                offset: error.offset(),
+                length: wasm.len(),
+            })?;
+        let module = wasmtime::Module::new(&self.inner, &instrumented)
+            .map_err(|error| LoadError::Compile(format!("{error:#}")))?;
+        let mut plugin = self.link(info, version, &module)?;
+        plugin.functions = Some(Arc::new(functions));
+        Ok(plugin)
+    }
+
     /// Compiles a plugin to code that [`Engine::load`] takes, for a cache that the caller keeps.
     ///
     /// # Errors
@@ -182,6 +205,7 @@ impl Engine {
             metering: self.metering,
             version,
             info: Arc::new(info),
+            functions: None,
         })
     }
 }
@@ -194,6 +218,8 @@ pub struct Plugin {
     pub(crate) metering: Metering,
     pub(crate) version: Version,
     info: Arc<ModuleInfo>,
+    /// Set if it was compiled to be profiled.
+    pub(crate) functions: Option<Arc<Functions>>,
 }
 
 impl Plugin {

@@ -60,6 +60,7 @@ mod wasi;
 mod chain;
 
 mod check;
+mod guest_profile;
 
 mod attach;
 mod attributes;
@@ -84,6 +85,7 @@ pub use engine::{Engine, EngineError, EngineOptions, Metering, Plugin};
 pub use fault::{Fault, FaultKind, Frame};
 pub use finding::{Finding, FindingKind};
 pub use gatewright_abi::{Callback, Hostcall, LogLevel, MapType, Status, Version};
+pub use guest_profile::{FunctionCost, GuestProfile};
 pub use headers::{HeaderMap, Iter};
 pub use limits::{FUEL_PER_MILLISECOND, Limits};
 pub use module::{Import, LoadError, ModuleInfo, Signature};

@@ -10,6 +10,7 @@ use crate::callout::{Callout, Incoming, Tokens};
 use crate::door::Door;
 use crate::fault::Ended;
 use crate::finding::{Finding, FindingKind};
+use crate::guest_profile::Recorder;
 use crate::headers::HeaderMap;
 use crate::limits::Limits;
 use crate::profile::{Clock, Rules, Support};
@@ -182,6 +183,8 @@ pub(crate) struct State {
     recent: [Option<(Hostcall, u32)>; RECENT],
     recent_next: usize,
     pub(crate) scratch: Vec<u8>,
+    /// Where the fuel goes, if somebody wants to know.
+    pub(crate) recorder: Option<Box<Recorder>>,
 }
 
 impl State {
@@ -232,6 +235,7 @@ impl State {
             recent: [None; RECENT],
             recent_next: 0,
             scratch: Vec::new(),
+            recorder: None,
         }
     }
 

@@ -15,6 +15,7 @@ use crate::door::Door;
 use crate::engine::{Metering, Plugin};
 use crate::exports::Exports;
 use crate::fault::{self, Fault, FaultKind};
+use crate::guest_profile::{self, GuestProfile, Recorder};
 use crate::limits::{FUEL_PER_NANOSECOND, Limits};
 use crate::profile::Profile;
 use crate::shared::Shared;
@@ -123,6 +124,10 @@ impl Vm {
         let mut state = State::new(settings, door, Box::new(Trace::new(level)));
         state.version = plugin.version();
         let mut store = Store::new(&plugin.engine, state);
+        if let Some(functions) = &plugin.functions {
+            let recorder = Recorder::new(Arc::clone(functions));
+            store.data_mut().recorder = Some(Box::new(recorder));
+        }
         store.limiter(|state| state);
         if plugin.metering == Metering::Epoch {
             store.epoch_deadline_callback(|mut store| epoch_ended(store.data_mut()));
@@ -163,6 +168,9 @@ impl Vm {
         let result = self.call(Entry::Initialize, 0, Place::Root, &[], |_, store| {
             let instance = plugin.pre.instantiate(&mut *store)?;
             store.data_mut().memory = instance.get_memory(&mut *store, "memory");
+            if plugin.functions.is_some() {
+                guest_profile::attach(&instance, store)?;
+            }
             if let Ok(initialise) = instance.get_typed_func::<(), ()>(&mut *store, "_initialize") {
                 initialise.call(&mut *store, ())?;
                 if let Ok(main) = instance.get_typed_func::<(u32, u32), u32>(&mut *store, "main") {
@@ -279,6 +287,12 @@ impl Vm {
         self.store.data().memory_bytes
     }
 
+    /// Where the fuel went since this was last asked, if the plugin was compiled for it.
+    pub(crate) fn take_profile(&mut self) -> Option<GuestProfile> {
+        let recorder = self.store.data_mut().recorder.as_mut()?;
+        Some(recorder.take())
+    }
+
     /// Runs calls with the caller's trace in place of the VM's own.
     fn traced<R>(&mut self, trace: &mut Box<Trace>, calls: impl FnOnce(&mut Self) -> R) -> R {
         std::mem::swap(trace, &mut self.store.data_mut().trace);
@@ -335,6 +349,9 @@ impl Vm {
             }
             Metering::None => {}
         }
+        if let Some(recorder) = &mut self.store.data_mut().recorder {
+            recorder.begin(budget);
+        }
         let result = call(&self.exports, &mut self.store);
         let fuel = match self.metering {
             Metering::Fuel => budget.saturating_sub(self.store.get_fuel().unwrap_or(0)),
@@ -342,6 +359,9 @@ impl Vm {
             Metering::None => 0,
         };
         let state = self.store.data_mut();
+        if let Some(recorder) = &mut state.recorder {
+            recorder.end(budget.saturating_sub(fuel));
+        }
         if let Place::Stream(slot) = place {
             state.stream_mut(slot).fuel += fuel;
         }

@@ -1,5 +1,6 @@
 //! The program as its users run it: command lines, exit codes, what is printed, what is written.
 
+mod bench;
 mod check;
 mod explore;
 mod images;

@@ -17,6 +17,80 @@ use crate::world::{FailurePolicy, Setup};
 ///
 /// The trace is at least at level [`TraceLevel::Cost`], which some checks read.
 pub fn run_case(case: &Case, subject: &Subject, level: TraceLevel) -> CaseRun {
+    let mut started = start(case, subject, level);
+    let chain = &mut started.chain;
+    let starts: Vec<Trace> = (0..started.plugins)
+        .filter_map(|index| chain.start_trace(index).cloned())
+        .collect();
+    let mut run = CaseRun {
+        starts,
+        ..CaseRun::default()
+    };
+    if run.start_faults().next().is_none() {
+        let mut stage = started.stage.as_mut();
+        let turns = case.turns.as_ref().map(|turns| turns.0.as_slice());
+        let mut flights: Vec<_> = case.exchanges.iter().map(Flight::new).collect();
+        match turns {
+            None => {
+                for index in 0..flights.len() {
+                    let alone = &mut flights[index..=index];
+                    while !alone[0].ended {
+                        turn(alone, 0, chain, case, stage.as_deref_mut());
+                    }
+                }
+            }
+            Some(turns) => interleave(&mut flights, turns, chain, case, stage),
+        }
+        run.exchanges = flights.into_iter().map(|flight| flight.run).collect();
+    }
+    run.memory_bytes = chain.memory_bytes(0);
+    run.profile = chain.take_profile(0);
+    run.stop = started.chain.stop();
+    run
+}
+
+/// Opens so many streams of the first exchange of a case and ends none. Returns bytes of memory of
+/// the first plugin's VM before and after, and how many streams it had when it failed or was done.
+pub(crate) fn open_streams(
+    case: &Case,
+    subject: &Subject,
+    streams: usize,
+) -> (usize, usize, usize) {
+    let mut started = start(case, subject, TraceLevel::Off);
+    let before = started.chain.memory_bytes(0).unwrap_or(0);
+    let mut after = before;
+    let Some(exchange) = case.exchanges.first() else {
+        return (before, after, 0);
+    };
+    for opened in 0..streams {
+        let mut flight = [Flight::new(exchange)];
+        while flight[0].next.0 < exchange.steps.len() && !flight[0].ended {
+            turn(
+                &mut flight,
+                0,
+                &mut started.chain,
+                case,
+                started.stage.as_mut(),
+            );
+        }
+        match started.chain.memory_bytes(0) {
+            Some(bytes) => after = bytes,
+            None => return (before, after, opened),
+        }
+    }
+    (before, after, streams)
+}
+
+/// A chain that was started, and what answers it.
+struct Started<'a> {
+    chain: Chain,
+    /// `None` where nothing goes out: then nothing comes back, and time makes no difference.
+    stage: Option<Stage<'a>>,
+    plugins: usize,
+}
+
+/// Starts the plugins as a case wants them.
+fn start<'a>(case: &'a Case, subject: &Subject, level: TraceLevel) -> Started<'a> {
     let profile = subject.profile.unwrap_or(case.profile);
     let shared = Arc::new(Shared::default());
     let setups = &case.world.plugins;
@@ -48,7 +122,7 @@ pub fn run_case(case: &Case, subject: &Subject, level: TraceLevel) -> CaseRun {
         })
         .collect();
     let clock = Clock::new(case.clock);
-    let mut stage = Stage::new(&case.world, clock.clone(), Arc::clone(&shared));
+    let stage = Stage::new(&case.world, clock.clone(), Arc::clone(&shared));
     let (now, seed) = (case.clock, case.seed);
     let upstreams = Arc::clone(&case.world.upstreams);
     let door = move || {
@@ -59,36 +133,12 @@ pub fn run_case(case: &Case, subject: &Subject, level: TraceLevel) -> CaseRun {
         };
         Box::new(door) as Box<dyn Door>
     };
-    let mut chain = Chain::start(profile, specs, door, level.max(TraceLevel::Cost));
-    let starts: Vec<Trace> = (0..plugins)
-        .filter_map(|index| chain.start_trace(index).cloned())
-        .collect();
-    let mut run = CaseRun {
-        starts,
-        ..CaseRun::default()
-    };
-    if run.start_faults().next().is_none() {
-        // Where nothing goes out, nothing comes back, and time makes no difference.
-        let calls = profile.rules().support(Hostcall::HttpCall);
-        let mut stage = (calls == Support::Works).then_some(&mut stage);
-        let turns = case.turns.as_ref().map(|turns| turns.0.as_slice());
-        let mut flights: Vec<_> = case.exchanges.iter().map(Flight::new).collect();
-        match turns {
-            None => {
-                for index in 0..flights.len() {
-                    let alone = &mut flights[index..=index];
-                    while !alone[0].ended {
-                        turn(alone, 0, &mut chain, case, stage.as_deref_mut());
-                    }
-                }
-            }
-            Some(turns) => interleave(&mut flights, turns, &mut chain, case, stage),
-        }
-        run.exchanges = flights.into_iter().map(|flight| flight.run).collect();
+    let calls = profile.rules().support(Hostcall::HttpCall);
+    Started {
+        chain: Chain::start(profile, specs, door, level.max(TraceLevel::Cost)),
+        stage: (calls == Support::Works).then_some(stage),
+        plugins,
     }
-    run.memory_bytes = chain.memory_bytes(0);
-    run.stop = chain.stop();
-    run
 }
 
 fn set_up(spec: &mut PluginSpec, setup: &Setup) {

@@ -1,7 +1,8 @@
 //! What a case did, as it was seen: effects of the chain and its traces, nothing judged.
 
 use gatewright_host::{
-    Callback, Callout, Effect, Entry, Fault, HeaderMap, LocalReply, LogLine, Metric, Trace,
+    Callback, Callout, Effect, Entry, Fault, GuestProfile, HeaderMap, LocalReply, LogLine, Metric,
+    Trace,
 };
 
 use crate::model::Phase;
@@ -17,6 +18,8 @@ pub struct CaseRun {
     pub stop: Trace,
     /// Bytes of memory of the first plugin's VM at the end, if it had one.
     pub memory_bytes: Option<usize>,
+    /// Where the fuel of the first plugin went until its end, if it was compiled to say so.
+    pub profile: Option<GuestProfile>,
 }
 
 impl CaseRun {

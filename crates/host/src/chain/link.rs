@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::{Keeper, PluginSpec};
 use crate::attributes::Attributes;
 use crate::door::Door;
+use crate::guest_profile::GuestProfile;
 use crate::headers::HeaderMap;
 use crate::trace::{Trace, TraceLevel};
 use crate::vm::{Failed, Vm, VmSettings};
@@ -60,6 +61,10 @@ impl Link {
 
     pub(super) fn memory_bytes(&self) -> Option<usize> {
         self.vm.as_ref().map(Vm::memory_bytes)
+    }
+
+    pub(super) fn take_profile(&mut self) -> Option<GuestProfile> {
+        self.vm.as_mut()?.take_profile()
     }
 
     /// The VM, if it is the one that a stream of this generation belongs to.
