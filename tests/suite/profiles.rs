@@ -342,6 +342,46 @@ fn a_rust_plugin_that_panics_says_why_without_a_log_level() {
 }
 
 #[test]
+fn the_oldest_abi_knows_no_difference_between_nothing_and_empty() {
+    let guest = |marker: &str, parameters: &str| {
+        let text = format!(
+            r#"(module
+                (import "env" "proxy_get_header_map_value"
+                    (func $get (param i32 i32 i32 i32 i32) (result i32)))
+                (memory (export "memory") 1)
+                (func (export "{marker}"))
+                (func (export "malloc") (param i32) (result i32) i32.const 4096)
+                (func (export "proxy_on_request_headers") (param {parameters}) (result i32)
+                    (drop (call $get (i32.const 0) (i32.const 8) (i32.const 1) (i32.const 200)
+                        (i32.const 204)))
+                    i32.const 0))"#
+        );
+        wat::parse_str(text).expect("the guest is valid")
+    };
+    let engine = Engine::new(&EngineOptions::default()).expect("the engine starts");
+    let status = |wasm: &[u8]| {
+        let plugin = engine.compile(wasm).expect("it compiles");
+        let spec = PluginSpec::new(plugin, Profile::Envoy);
+        let door = || Box::new(Recorded::new(0, 1)) as Box<_>;
+        let mut chain = Chain::start(Profile::Envoy, vec![spec], door, TraceLevel::Full);
+        let stream = chain.open(&Arc::new(Attributes::new()));
+        chain.request_headers(stream, HeaderMap::new(), true, &mut Vec::new());
+        let trace = chain.close(stream);
+        let calls = trace.spans.iter().flat_map(|span| &span.hostcalls);
+        calls.map(|call| call.status).collect::<Vec<_>>()
+    };
+    assert_eq!(status(&guest("proxy_abi_version_0_1_0", "i32 i32")), [0]);
+    assert_eq!(
+        status(&guest("proxy_abi_version_0_2_0", "i32 i32 i32")),
+        [1]
+    );
+    assert_eq!(
+        status(&guest("proxy_abi_version_0_2_1", "i32 i32 i32")),
+        [1]
+    );
+}
+
+#[test]
 fn trailers_that_the_load_balancer_does_not_show_are_found() {
     let spec = PluginSpec::new(guest(), Profile::Google);
     let door = || Box::new(Recorded::new(0, 1)) as Box<_>;

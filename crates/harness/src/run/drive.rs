@@ -323,8 +323,11 @@ impl<'a> Flight<'a> {
             if step.advance > 0 && self.next.1 == 0 {
                 stage.advance(chain, step.advance, Some(stream), out);
             }
-            self.take(out);
+        } else {
+            // A plugin may have acted on another stream of its VM.
+            out.append(&mut chain.take_pending());
         }
+        self.take(out);
     }
 
     /// What happens before the exchange, and then its stream. Without anything to send there is
