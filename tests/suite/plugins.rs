@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use gatewright_host::{
-    Attributes, Chain, Effect, Engine, EngineOptions, FaultKind, FindingKind, HeaderMap, Plugin,
-    PluginSpec, Profile, Recorded, TraceLevel, check_module,
+    Attributes, Chain, Effect, Engine, EngineOptions, FaultKind, FindingKind, HeaderMap, Hostcall,
+    ModuleFindingKind, Plugin, PluginSpec, Profile, Recorded, Support, TraceLevel, check_module,
 };
 
 fn load(plugin: &str) -> Plugin {
@@ -152,18 +152,31 @@ fn the_same_input_costs_the_same_fuel() {
 
 #[test]
 fn no_plugin_of_ours_has_a_finding_in_its_module() {
+    let folders = std::fs::read_dir(gatewright_tests::root().join("plugins")).expect("a folder");
     let mut count = 0;
-    for file in std::fs::read_dir(gatewright_tests::plugins()).expect("a folder") {
-        let path = file.expect("readable").path();
-        if path
-            .extension()
-            .is_some_and(|extension| extension == "wasm")
-        {
-            let wasm = std::fs::read(&path).expect("readable");
-            let check = check_module(&wasm, Profile::Google, 0);
-            assert_eq!(check.findings, [], "{}", path.display());
+    for folder in folders {
+        let folder = folder.expect("readable");
+        if folder.path().join("Cargo.toml").exists() {
+            let name = folder.file_name().into_string().expect("text");
+            let check = check_module(&gatewright_tests::wasm(&name), Profile::Google, 0);
+            assert_eq!(check.findings, [], "{name}");
             count += 1;
         }
     }
     assert!(count >= 3, "{count} plugins");
+}
+
+#[test]
+fn a_guest_that_makes_every_hostcall_is_refused_for_those_of_envoy_by_name() {
+    let wasm = gatewright_tests::wasm("guest-raw");
+    let check = check_module(&wasm, Profile::Google, 0);
+    for call in Hostcall::ALL {
+        let unsupported = Profile::Google.rules().support(*call) != Support::Works;
+        let named = check.findings.iter().any(|finding| {
+            finding.kind == ModuleFindingKind::UnsupportedHostcall
+                && finding.message.contains(&format!("`{}`", call.name()))
+        });
+        assert_eq!(named, unsupported, "{}", call.name());
+    }
+    assert!(check_module(&wasm, Profile::Envoy, 0).passes());
 }
