@@ -112,7 +112,7 @@ fn the_lines_of_the_sample_are_a_configuration() {
 #[test]
 fn a_bad_configuration_is_refused_by_field() {
     for (configuration, expected) in [
-        ("", "missing field `private_key_hex` at line 1 column 2"),
+        ("", "missing field `private_key_hex` at line 1 column 1"),
         (
             r#"{"private_key_hex": "00", "key_name": "k"}"#,
             "`private_key_hex`: must be 32 to 256 hexadecimal digits at line 1 column 21",
