@@ -70,7 +70,10 @@ fn a_user_may_be_known_by_a_cookie_or_a_header() {
     let request = [(":path", "/v1/"), ("cookie", "a=1; id=7")];
     assert_eq!(path_after(cookie, &request), "/v2/");
     let header = r#"{"share": 1000000, "user": {"header": "X-User"}}"#;
-    assert_eq!(path_after(header, &[(":path", "/v1/"), ("x-user", "7")]), "/v2/");
+    assert_eq!(
+        path_after(header, &[(":path", "/v1/"), ("x-user", "7")]),
+        "/v2/"
+    );
     assert_eq!(path_after(header, &request), "/v1/");
 }
 
@@ -85,8 +88,14 @@ fn the_hash_of_the_sample_is_its_sum() {
 #[test]
 fn a_bad_configuration_is_refused_by_field() {
     for (configuration, expected) in [
-        (r#"{"from": "v1"}"#, "`from`: must begin with `/` at line 1 column 10"),
-        (r#"{"to": ""}"#, "`to`: must begin with `/` at line 1 column 8"),
+        (
+            r#"{"from": "v1"}"#,
+            "`from`: must begin with `/` at line 1 column 10",
+        ),
+        (
+            r#"{"to": ""}"#,
+            "`to`: must begin with `/` at line 1 column 8",
+        ),
         (
             r#"{"share": 1000001}"#,
             "`share`: must be at most 1000000, which is everybody at line 1 column 11",
@@ -102,6 +111,9 @@ fn a_bad_configuration_is_refused_by_field() {
     ] {
         let refused = TestPlugin::<AbTesting>::configure(configuration).unwrap_err();
         let (_, message) = refused.logs.last().unwrap();
-        assert_eq!(message.strip_prefix("configuration refused: "), Some(expected));
+        assert_eq!(
+            message.strip_prefix("configuration refused: "),
+            Some(expected)
+        );
     }
 }

@@ -36,7 +36,10 @@ impl Stream for Exchange {
         let settings = &self.0.0;
         // All of them: a second one must not get past by standing behind the first.
         let values = headers.get_all(&settings.header)?;
-        let mut text = match settings.rules.decide(values.iter().map(|value| value.as_bytes())) {
+        let mut text = match settings
+            .rules
+            .decide(values.iter().map(|value| value.as_bytes()))
+        {
             Decision::Allow => {
                 if let Some(mark) = &settings.mark {
                     headers.set(&mark.name, &mark.value)?;

@@ -88,7 +88,10 @@ fn an_allow_list_lets_nobody_else_pass_and_deny_comes_first() {
 #[test]
 fn a_bad_configuration_is_refused_by_field() {
     for (configuration, expected) in [
-        (r#"{"header": ":path"}"#, "`header`: must be a header name at line 1 column 12"),
+        (
+            r#"{"header": ":path"}"#,
+            "`header`: must be a header name at line 1 column 12",
+        ),
         (
             r#"{"allow_url_hosts": ["https://a"]}"#,
             "`allow_url_hosts[0]`: must be a host such as `example.com` at line 1 column 22",
@@ -97,7 +100,10 @@ fn a_bad_configuration_is_refused_by_field() {
             r#"{"mark": {"name": "x", "value": "a\nb"}}"#,
             "`mark.value`: must not contain control characters at line 1 column 33",
         ),
-        (r#"{"status": 200}"#, "`status`: must be from 400 to 599 at line 1 column 12"),
+        (
+            r#"{"status": 200}"#,
+            "`status`: must be from 400 to 599 at line 1 column 12",
+        ),
         (
             r#"{"missing": "pass"}"#,
             "`missing`: unknown variant `pass`, expected `allow` or `deny` at line 1 column 13",
@@ -105,6 +111,9 @@ fn a_bad_configuration_is_refused_by_field() {
     ] {
         let refused = TestPlugin::<AccessList>::configure(configuration).unwrap_err();
         let (_, message) = refused.logs.last().unwrap();
-        assert_eq!(message.strip_prefix("configuration refused: "), Some(expected));
+        assert_eq!(
+            message.strip_prefix("configuration refused: "),
+            Some(expected)
+        );
     }
 }

@@ -35,14 +35,21 @@ fn a_header_may_have_a_value_where_there_is_no_attribute() {
         {"header": "x-country-code", "attribute": "source.client_region", "otherwise": "ZZ"},
         {"header": "x-city", "attribute": "source.client_city"}
     ]}"#;
-    let expected = [("x-country-code", "ZZ"), ("x-other", "1"), ("x-city", "Rome")];
+    let expected = [
+        ("x-country-code", "ZZ"),
+        ("x-other", "1"),
+        ("x-city", "Rome"),
+    ];
     check(configuration, &[("source.client_city", "Rome")], &expected);
 }
 
 #[test]
 fn a_bad_configuration_is_refused_by_field() {
     for (configuration, expected) in [
-        (r#"{"headers": []}"#, "`headers`: must name a header at line 1 column 13"),
+        (
+            r#"{"headers": []}"#,
+            "`headers`: must name a header at line 1 column 13",
+        ),
         (
             r#"{"headers": [{"header": ":path", "attribute": "a"}]}"#,
             "`headers[0].header`: must be a header name at line 1 column 25",
@@ -54,6 +61,9 @@ fn a_bad_configuration_is_refused_by_field() {
     ] {
         let refused = TestPlugin::<AttributeHeaders>::configure(configuration).unwrap_err();
         let (_, message) = refused.logs.last().unwrap();
-        assert_eq!(message.strip_prefix("configuration refused: "), Some(expected));
+        assert_eq!(
+            message.strip_prefix("configuration refused: "),
+            Some(expected)
+        );
     }
 }

@@ -83,7 +83,9 @@ fn lines(bytes: &[u8]) -> Result<Fields, ConfigError> {
         }
         let (name, value) = line.split_once(':').unwrap_or((line, ""));
         let value = value.trim_ascii();
-        let quoted = value.strip_prefix('"').and_then(|value| value.strip_suffix('"'));
+        let quoted = value
+            .strip_prefix('"')
+            .and_then(|value| value.strip_suffix('"'));
         let value = quoted.unwrap_or(value);
         match name.trim_ascii() {
             "private_key_hex" => fields.private_key_hex = value.to_owned(),
@@ -123,7 +125,12 @@ impl Config {
                 return Err(wrong(&place, "must be a host"));
             }
         }
-        let signer = Signer::new(&key, fields.key_name, fields.expiry_seconds, fields.url_hosts);
+        let signer = Signer::new(
+            &key,
+            fields.key_name,
+            fields.expiry_seconds,
+            fields.url_hosts,
+        );
         let types = fields.content_types.iter();
         Ok(Settings {
             signer: signer.ok_or_else(|| wrong("private_key_hex", "is no key"))?,
@@ -133,7 +140,11 @@ impl Config {
 }
 
 fn from_hex(text: &str) -> Option<Vec<u8>> {
-    let digit = |byte: &u8| char::from(*byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+    let digit = |byte: &u8| {
+        char::from(*byte)
+            .to_digit(16)
+            .and_then(|digit| u8::try_from(digit).ok())
+    };
     if text.len() % 2 != 0 {
         return None;
     }

@@ -107,7 +107,11 @@ impl Scanner {
             return;
         }
         let is_xml = self.markup == Markup::Xml;
-        let meant = if is_xml { unescape(url) } else { Cow::Borrowed(url) };
+        let meant = if is_xml {
+            unescape(url)
+        } else {
+            Cow::Borrowed(url)
+        };
         let Some(token) = self.stamp.token(&meant) else {
             return;
         };
@@ -130,7 +134,10 @@ enum Found {
 
 fn find_scheme(text: &[u8]) -> Found {
     let mut from = 0;
-    while let Some(offset) = text.get(from..).and_then(|rest| rest.iter().position(|b| *b == b'h')) {
+    while let Some(offset) = text
+        .get(from..)
+        .and_then(|rest| rest.iter().position(|b| *b == b'h'))
+    {
         let start = from + offset;
         let rest = text.get(start..).unwrap_or_default();
         if SCHEMES.iter().any(|scheme| rest.starts_with(scheme)) {

@@ -39,9 +39,14 @@ fn every_url_gets_its_token() {
     let signed = format!("#EXTM3U\n#EXTINF:10.0,\nhttps://a.example/1.ts?{TOKEN}\n#EXT-X-ENDLIST");
     check("", manifest, &signed);
     let json = r#"{"a": "https://a.example/1.ts?x=1&y=2", "b": "http"}"#;
-    let signed = format!(r#"{{"a": "https://a.example/1.ts?x=1&y=2&{TOKEN_OF_QUERY}", "b": "http"}}"#);
+    let signed =
+        format!(r#"{{"a": "https://a.example/1.ts?x=1&y=2&{TOKEN_OF_QUERY}", "b": "http"}}"#);
     check("", json, &signed);
-    check("", "https://a.example/1.ts", &format!("https://a.example/1.ts?{TOKEN}"));
+    check(
+        "",
+        "https://a.example/1.ts",
+        &format!("https://a.example/1.ts?{TOKEN}"),
+    );
 }
 
 #[test]
@@ -55,7 +60,14 @@ fn xml_stays_well_formed() {
 
 #[test]
 fn what_is_no_url_stays() {
-    for text in ["no URLs here", "https://", "xhttps:/a", "hhttp", "", " http: //a"] {
+    for text in [
+        "no URLs here",
+        "https://",
+        "xhttps:/a",
+        "hhttp",
+        "",
+        " http: //a",
+    ] {
         if !text.is_empty() {
             check("", text, text);
         }
@@ -66,8 +78,16 @@ fn what_is_no_url_stays() {
 #[test]
 fn only_urls_of_the_named_hosts_are_signed() {
     let ours = r#", "url_hosts": ["A.example"]"#;
-    check(ours, "https://a.example/1.ts", &format!("https://a.example/1.ts?{TOKEN}"));
-    for url in ["https://b.example/1.ts", "https://a.example@b.example/", "https://a.example.b/"] {
+    check(
+        ours,
+        "https://a.example/1.ts",
+        &format!("https://a.example/1.ts?{TOKEN}"),
+    );
+    for url in [
+        "https://b.example/1.ts",
+        "https://a.example@b.example/",
+        "https://a.example.b/",
+    ] {
         check(ours, url, url);
     }
 }
@@ -89,7 +109,10 @@ fn only_texts_that_can_be_read_are_signed() {
         (&[("content-type", "text/plain; charset=utf-8")], true),
         (&[("x", "y")], true),
         (&[("content-type", "video/mp2t")], false),
-        (&[("content-type", "text/plain"), ("content-encoding", "gzip")], false),
+        (
+            &[("content-type", "text/plain"), ("content-encoding", "gzip")],
+            false,
+        ),
     ] {
         let mut stream = stream("");
         stream.response_headers(headers.iter().copied());
@@ -102,10 +125,15 @@ fn only_texts_that_can_be_read_are_signed() {
 
 #[test]
 fn the_lines_of_the_sample_are_a_configuration() {
-    let lines = format!("# key\nprivate_key_hex: \"{KEY}\"\nkey_name: \"test-key\"\nexpiry_seconds: 3600\n");
+    let lines = format!(
+        "# key\nprivate_key_hex: \"{KEY}\"\nkey_name: \"test-key\"\nexpiry_seconds: 3600\n"
+    );
     let plugin = TestPlugin::<CdnToken>::configure(lines).unwrap();
     set_clock(Duration::from_secs(1000));
-    let body = plugin.stream().response_body("https://a.example/1.ts", true).body;
+    let body = plugin
+        .stream()
+        .response_body("https://a.example/1.ts", true)
+        .body;
     assert_eq!(body, format!("https://a.example/1.ts?{TOKEN}").as_bytes());
 }
 
@@ -129,10 +157,16 @@ fn a_bad_configuration_is_refused_by_field() {
             "private_key: 00",
             "`line 1`: must be `private_key_hex`, `key_name` or `expiry_seconds`, a colon and a value",
         ),
-        ("expiry_seconds: soon", "`expiry_seconds`: must be a number of seconds"),
+        (
+            "expiry_seconds: soon",
+            "`expiry_seconds`: must be a number of seconds",
+        ),
     ] {
         let refused = TestPlugin::<CdnToken>::configure(configuration).unwrap_err();
         let (_, message) = refused.logs.last().unwrap();
-        assert_eq!(message.strip_prefix("configuration refused: "), Some(expected));
+        assert_eq!(
+            message.strip_prefix("configuration refused: "),
+            Some(expected)
+        );
     }
 }

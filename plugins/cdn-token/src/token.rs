@@ -51,10 +51,16 @@ impl Stamp {
         if self.hosts.is_empty() {
             return true;
         }
-        let rest = url.splitn(3, |byte| *byte == b'/').nth(2).unwrap_or_default();
+        let rest = url
+            .splitn(3, |byte| *byte == b'/')
+            .nth(2)
+            .unwrap_or_default();
         let is_end = |byte: &u8| matches!(byte, b'/' | b'?' | b'#' | b'\\');
         let authority = rest.split(is_end).next().unwrap_or_default();
-        let host = authority.rsplit(|byte| *byte == b'@').next().unwrap_or_default();
+        let host = authority
+            .rsplit(|byte| *byte == b'@')
+            .next()
+            .unwrap_or_default();
         let host = host.split(|byte| *byte == b':').next().unwrap_or_default();
         self.hosts
             .iter()

@@ -55,7 +55,9 @@ impl Config {
         let content_types = self.content_types.iter();
         Ok(Settings {
             patterns: patterns.into(),
-            content_types: content_types.map(|prefix| prefix.to_ascii_lowercase()).collect(),
+            content_types: content_types
+                .map(|prefix| prefix.to_ascii_lowercase())
+                .collect(),
         })
     }
 }

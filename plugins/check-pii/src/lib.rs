@@ -75,7 +75,8 @@ impl Stream for Exchange {
 
 /// Masks values in place. Pseudo-headers and what frames the body are no text.
 fn mask_headers(patterns: &Rc<[Pattern]>, headers: &mut HeaderList) {
-    let is_framing = |name: &[u8]| name.starts_with(b":") || name.eq_ignore_ascii_case(b"content-length");
+    let is_framing =
+        |name: &[u8]| name.starts_with(b":") || name.eq_ignore_ascii_case(b"content-length");
     let mut changed: Vec<Vec<u8>> = Vec::new();
     for (name, value) in &*headers {
         let known = changed.iter().any(|known| known.eq_ignore_ascii_case(name));

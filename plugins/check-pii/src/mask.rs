@@ -29,7 +29,10 @@ impl Pattern {
         if !(4..=64).contains(&places.len()) || !places.contains(&Place::Masked) {
             return Err("must have 4 to 64 places, one of them `X`");
         }
-        if places.iter().any(|place| matches!(place, Place::Literal(byte) if byte.is_ascii_digit())) {
+        if places
+            .iter()
+            .any(|place| matches!(place, Place::Literal(byte) if byte.is_ascii_digit()))
+        {
             return Err("must have `X` for a digit that is masked and `9` for one that stays");
         }
         Ok(Self(places))

@@ -7,7 +7,9 @@ use gatewright::testing::{TestPlugin, TestStream};
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
 fn stream(configuration: &str) -> TestStream {
-    TestPlugin::<CheckPii>::configure(configuration).unwrap().stream()
+    TestPlugin::<CheckPii>::configure(configuration)
+        .unwrap()
+        .stream()
 }
 
 fn check(configuration: &str, body: &str, expected: &str) {
@@ -30,9 +32,15 @@ fn numbers_are_masked_wherever_they_stand_and_chunks_are_cut() {
         ("1234567890", "XXXXXXX890"),
         ("x1234567890,1234567890x", "xXXXXXXX890,XXXXXXX890x"),
         ("123456789012", "XXXXXXX89012"),
-        ("1234-5678-9123-45678901234567", "XXXX-XXXX-XXXX-XXXXXXX1234567"),
+        (
+            "1234-5678-9123-45678901234567",
+            "XXXX-XXXX-XXXX-XXXXXXX1234567",
+        ),
         ("11234-5678-9123-4567", "1XXXX-XXXX-XXXX-4567"),
-        ("1234-5678-1234-5678-9123-4567", "XXXX-XXXX-XXXX-5678-9123-4567"),
+        (
+            "1234-5678-1234-5678-9123-4567",
+            "XXXX-XXXX-XXXX-5678-9123-4567",
+        ),
         ("123456789", "123456789"),
         ("1234-5678-9123-456", "1234-5678-9123-456"),
         ("1234 5678 9123 4567", "1234 5678 9123 4567"),
@@ -44,7 +52,11 @@ fn numbers_are_masked_wherever_they_stand_and_chunks_are_cut() {
 #[test]
 fn other_patterns_can_be_masked() {
     let ssn = r#"{"patterns": ["XXX-XX-9999", "+XXXXX9"]}"#;
-    check(ssn, "id 123-45-6789, tel +123456", "id XXX-XX-6789, tel +XXXXX6");
+    check(
+        ssn,
+        "id 123-45-6789, tel +123456",
+        "id XXX-XX-6789, tel +XXXXX6",
+    );
 }
 
 #[test]
@@ -81,7 +93,10 @@ fn a_body_that_cannot_or_need_not_be_looked_into_passes() {
     let card = "1234-5678-9123-4567";
     let mut encoded = stream("");
     let seen = encoded.response_headers([("content-encoding", "gzip")]);
-    assert_eq!(seen.messages(), ["check-pii: the body is encoded and was not looked into"]);
+    assert_eq!(
+        seen.messages(),
+        ["check-pii: the body is encoded and was not looked into"]
+    );
     assert_eq!(encoded.response_body(card, true).body, card.as_bytes());
 
     let text_only = r#"{"content_types": ["text/", "application/json"]}"#;
@@ -96,7 +111,10 @@ fn a_body_that_cannot_or_need_not_be_looked_into_passes() {
 #[test]
 fn a_bad_configuration_is_refused_by_field() {
     for (configuration, expected) in [
-        (r#"{"patterns": []}"#, "`patterns`: must have 1 to 8 patterns at line 1 column 14"),
+        (
+            r#"{"patterns": []}"#,
+            "`patterns`: must have 1 to 8 patterns at line 1 column 14",
+        ),
         (
             r#"{"patterns": ["9999"]}"#,
             "`patterns[0]`: must have 4 to 64 places, one of them `X` at line 1 column 15",
@@ -108,6 +126,9 @@ fn a_bad_configuration_is_refused_by_field() {
     ] {
         let refused = TestPlugin::<CheckPii>::configure(configuration).unwrap_err();
         let (_, message) = refused.logs.last().unwrap();
-        assert_eq!(message.strip_prefix("configuration refused: "), Some(expected));
+        assert_eq!(
+            message.strip_prefix("configuration refused: "),
+            Some(expected)
+        );
     }
 }

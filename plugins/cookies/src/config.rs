@@ -86,7 +86,10 @@ fn removal(field: &str, names: Vec<String>) -> Result<Removal, ConfigError> {
     match names.as_slice() {
         [] => Ok(Removal::None),
         [all] if all == "*" => Ok(Removal::All),
-        _ => match names.iter().position(|name| name == "*" || !is_header_name(name)) {
+        _ => match names
+            .iter()
+            .position(|name| name == "*" || !is_header_name(name))
+        {
             Some(index) => {
                 let place = [field, "[", &index.to_string(), "]"].concat();
                 Err(ConfigError::new("must be a cookie's name; `*` stands alone").field(place))
@@ -133,5 +136,8 @@ impl SessionField {
 }
 
 fn is_attribute(text: &str) -> bool {
-    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b';')
+    !text.is_empty()
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_graphic() && byte != b';')
 }

@@ -6,9 +6,7 @@ mod config;
 mod session;
 
 use config::{Config, Removal, Settings};
-use gatewright::{
-    ConfigError, Flow, HostError, Plugin, RequestHeaders, ResponseHeaders, Stream,
-};
+use gatewright::{ConfigError, Flow, HostError, Plugin, RequestHeaders, ResponseHeaders, Stream};
 use std::rc::Rc;
 
 struct CookiePlugin(Settings);

@@ -14,7 +14,9 @@ fn stream(configuration: &str) -> TestStream {
 
 fn set_cookies(seen: &gatewright::testing::Seen) -> Vec<String> {
     let values = seen.headers.get_all("set-cookie");
-    values.map(|value| String::from_utf8_lossy(value).into_owned()).collect()
+    values
+        .map(|value| String::from_utf8_lossy(value).into_owned())
+        .collect()
 }
 
 #[test]
@@ -26,9 +28,9 @@ fn a_client_without_a_session_gets_one() {
         panic!("{seen:?}");
     };
     assert_eq!(other, "b=2");
-    let id = session.strip_prefix("sid=").and_then(|rest| {
-        rest.strip_suffix("; Path=/; Max-Age=60; HttpOnly; Secure; SameSite=Lax")
-    });
+    let id = session
+        .strip_prefix("sid=")
+        .and_then(|rest| rest.strip_suffix("; Path=/; Max-Age=60; HttpOnly; Secure; SameSite=Lax"));
     let is_hex = |id: &str| id.len() == 32 && id.bytes().all(|byte| byte.is_ascii_hexdigit());
     assert!(id.is_some_and(is_hex), "{session}");
     assert!(seen.logs.is_empty());
@@ -82,7 +84,10 @@ fn the_log_tells_of_sessions_where_it_is_asked_to() {
 fn named_cookies_go_and_others_stay() {
     let mut stream = stream(r#"{"remove_request": ["_ga"], "remove_response": ["track"]}"#);
     let seen = stream.request_headers([("cookie", "_ga=1; a=2"), ("x", "y")]);
-    assert_eq!(seen.headers, [("cookie", "a=2"), ("x", "y")].into_iter().collect());
+    assert_eq!(
+        seen.headers,
+        [("cookie", "a=2"), ("x", "y")].into_iter().collect()
+    );
     let seen = stream.response_headers([("set-cookie", "track=1; Path=/"), ("set-cookie", "a=2")]);
     assert_eq!(set_cookies(&seen), ["a=2"]);
 }
@@ -118,6 +123,9 @@ fn a_bad_configuration_is_refused_by_field() {
     ] {
         let refused = TestPlugin::<CookiePlugin>::configure(configuration).unwrap_err();
         let (_, message) = refused.logs.last().unwrap();
-        assert_eq!(message.strip_prefix("configuration refused: "), Some(expected));
+        assert_eq!(
+            message.strip_prefix("configuration refused: "),
+            Some(expected)
+        );
     }
 }

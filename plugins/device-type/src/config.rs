@@ -45,7 +45,9 @@ impl Default for Config {
                 rule("bot", &["bot", "crawler", "spider", "slurp"]),
                 rule(
                     "tablet",
-                    &["pad", "tab", "kindle", "playbook", "nexus 7", "sm-t", "gt-p"],
+                    &[
+                        "pad", "tab", "kindle", "playbook", "nexus 7", "sm-t", "gt-p",
+                    ],
                 ),
                 rule(
                     "phone",
@@ -75,16 +77,32 @@ impl Default for Config {
 
 impl Config {
     pub(crate) fn rules(self) -> Result<Rules, ConfigError> {
-        check(is_header_name(&self.header), "header", "must be a header name")?;
-        check(is_value(&self.otherwise), "otherwise", "must be a header value")?;
+        check(
+            is_header_name(&self.header),
+            "header",
+            "must be a header name",
+        )?;
+        check(
+            is_value(&self.otherwise),
+            "otherwise",
+            "must be a header value",
+        )?;
         let mut rules = Vec::with_capacity(self.rules.len());
         for (index, mut rule) in self.rules.into_iter().enumerate() {
             let place = ["rules[", &index.to_string(), "]"].concat();
             let at = |field: &str| [&place, ".", field].concat();
             check(is_value(&rule.class), &at("type"), "must be a header value")?;
-            check(is_header_name(&rule.header), &at("header"), "must be a header name")?;
+            check(
+                is_header_name(&rule.header),
+                &at("header"),
+                "must be a header name",
+            )?;
             let empty = |words: &[String]| words.iter().any(String::is_empty);
-            check(!empty(&rule.contains), &at("contains"), "has an empty text, which is in all")?;
+            check(
+                !empty(&rule.contains),
+                &at("contains"),
+                "has an empty text, which is in all",
+            )?;
             let has_some = !rule.contains.is_empty() || !rule.equals.is_empty();
             check(has_some, &place, "must have `contains` or `equals`")?;
             for word in rule.contains.iter_mut().chain(&mut rule.equals) {

@@ -30,7 +30,8 @@ struct Exchange(Rc<DeviceType>);
 impl Stream for Exchange {
     fn on_request_headers(&mut self, headers: &mut RequestHeaders<'_>) -> Result<Flow, HostError> {
         let rules = &self.0.0;
-        let class = rules.classify(|name| Ok(headers.get(name)?.map(|value| value.into_bytes())))?;
+        let class =
+            rules.classify(|name| Ok(headers.get(name)?.map(|value| value.into_bytes())))?;
         headers.set(&rules.header, class)?;
         Ok(Flow::Continue)
     }

@@ -47,7 +47,10 @@ impl Rules {
 impl Rule {
     fn fits(&self, value: &[u8]) -> bool {
         self.equals.iter().any(|text| text.as_bytes() == value)
-            || self.contains.iter().any(|text| contains(value, text.as_bytes()))
+            || self
+                .contains
+                .iter()
+                .any(|text| contains(value, text.as_bytes()))
     }
 }
 

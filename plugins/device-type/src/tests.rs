@@ -18,8 +18,14 @@ fn class(configuration: &str, headers: &[(&str, &str)]) -> String {
 fn devices_are_told_apart_by_default() {
     for (agent, expected) in [
         ("Mozilla/5.0 (compatible; Googlebot/2.1)", "bot"),
-        ("Mozilla/5.0 (iPad; CPU OS 17_0 like Mac OS X) Mobile/15E148", "tablet"),
-        ("Mozilla/5.0 (Linux; Android 14; Pixel 8) Mobile Safari/537.36", "phone"),
+        (
+            "Mozilla/5.0 (iPad; CPU OS 17_0 like Mac OS X) Mobile/15E148",
+            "tablet",
+        ),
+        (
+            "Mozilla/5.0 (Linux; Android 14; Pixel 8) Mobile Safari/537.36",
+            "phone",
+        ),
         ("Mozilla/5.0 (X11; Linux x86_64) Chrome/126.0", "desktop"),
         ("curl/8.5.0", "other"),
         ("", "other"),
@@ -43,7 +49,10 @@ fn the_first_rule_that_fits_decides_and_each_header_is_read_once() {
         {"type": "b", "contains": ["b"], "equals": ["exact"]}
     ]}"#;
     for (headers, expected) in [
-        (&[("sec-ch-ua-mobile", "?1"), ("user-agent", "aa")][..], "hint"),
+        (
+            &[("sec-ch-ua-mobile", "?1"), ("user-agent", "aa")][..],
+            "hint",
+        ),
         (&[("sec-ch-ua-mobile", "?10"), ("user-agent", "baa")], "a"),
         (&[("user-agent", "ab")], "b"),
         (&[("user-agent", "Exact")], "b"),
@@ -60,8 +69,14 @@ fn the_first_rule_that_fits_decides_and_each_header_is_read_once() {
 #[test]
 fn a_bad_configuration_is_refused_by_field() {
     for (configuration, expected) in [
-        (r#"{"header": "a b"}"#, "`header`: must be a header name at line 1 column 12"),
-        (r#"{"otherwise": ""}"#, "`otherwise`: must be a header value at line 1 column 15"),
+        (
+            r#"{"header": "a b"}"#,
+            "`header`: must be a header name at line 1 column 12",
+        ),
+        (
+            r#"{"otherwise": ""}"#,
+            "`otherwise`: must be a header value at line 1 column 15",
+        ),
         (
             r#"{"rules": [{"type": "a"}]}"#,
             "`rules[0]`: must have `contains` or `equals` at line 1 column 12",
@@ -73,6 +88,9 @@ fn a_bad_configuration_is_refused_by_field() {
     ] {
         let refused = TestPlugin::<DeviceType>::configure(configuration).unwrap_err();
         let (_, message) = refused.logs.last().unwrap();
-        assert_eq!(message.strip_prefix("configuration refused: "), Some(expected));
+        assert_eq!(
+            message.strip_prefix("configuration refused: "),
+            Some(expected)
+        );
     }
 }

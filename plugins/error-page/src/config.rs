@@ -80,16 +80,24 @@ impl Config {
 
 impl RuleField {
     fn rule(self, place: &str) -> Result<Rule, ConfigError> {
-        let wrong = |field: &str, message: &str| {
-            ConfigError::new(message).field([place, field].concat())
-        };
+        let wrong =
+            |field: &str, message: &str| ConfigError::new(message).field([place, field].concat());
         // A reply in the place of a good response would hide it; one in the place of an
         // informational one is no reply.
         if !(300..=599).contains(&self.from) || !(self.from..=599).contains(&self.to) {
-            return Err(wrong("", "must have statuses `from` 300 `to` 599, in order"));
+            return Err(wrong(
+                "",
+                "must have statuses `from` 300 `to` 599, in order",
+            ));
         }
-        if self.status.is_some_and(|status| !(200..=599).contains(&status)) {
-            return Err(wrong(".status", "must be a final HTTP status, from 200 to 599"));
+        if self
+            .status
+            .is_some_and(|status| !(200..=599).contains(&status))
+        {
+            return Err(wrong(
+                ".status",
+                "must be a final HTTP status, from 200 to 599",
+            ));
         }
         let mut headers = Vec::with_capacity(self.headers.len());
         for (index, HeaderField { name, value }) in self.headers.into_iter().enumerate() {

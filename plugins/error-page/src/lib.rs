@@ -6,9 +6,7 @@ mod config;
 mod page;
 
 use config::Config;
-use gatewright::{
-    ConfigError, Flow, HostError, Plugin, RequestHeaders, ResponseHeaders, Stream,
-};
+use gatewright::{ConfigError, Flow, HostError, Plugin, RequestHeaders, ResponseHeaders, Stream};
 use page::Rule;
 use std::rc::Rc;
 

@@ -81,7 +81,9 @@ impl Rule {
 
     pub(crate) fn names_trace(&self) -> bool {
         let texts = self.headers.iter().map(|(_, value)| value);
-        texts.chain([&self.body]).any(|text| text.0.contains(&Part::Trace))
+        texts
+            .chain([&self.body])
+            .any(|text| text.0.contains(&Part::Trace))
     }
 
     pub(crate) fn reply(&self, status: u16, trace: Option<&str>) -> LocalReply {
@@ -108,7 +110,8 @@ pub(crate) fn w3c_trace(parent: &[u8]) -> Option<String> {
 /// A client writes these headers, and what it writes ends up in a page: only what can be neither
 /// markup nor script is taken.
 fn harmless(trace: &[u8]) -> Option<String> {
-    let fits = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b':');
+    let fits =
+        |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b':');
     let is_harmless = (1..=MAX_TRACE).contains(&trace.len()) && trace.iter().all(fits);
     is_harmless.then(|| String::from_utf8_lossy(trace).into_owned())
 }

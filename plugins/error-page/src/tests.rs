@@ -34,12 +34,24 @@ fn the_page_names_the_trace() {
     let w3c = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
     for (request, trace) in [
         (&[("x-cloud-trace-context", "abc123/456;o=1")][..], "abc123"),
-        (&[("x-cloud-trace-context", "trace-without-span-id")], "trace-without-span-id"),
+        (
+            &[("x-cloud-trace-context", "trace-without-span-id")],
+            "trace-without-span-id",
+        ),
         (&[("traceparent", w3c)], "4bf92f3577b34da6a3ce929d0e0e4736"),
-        (&[("traceparent", w3c), ("x-cloud-trace-context", "abc/1")], "abc"),
-        (&[("traceparent", w3c), ("x-cloud-trace-context", "")], "4bf92f3577b34da6a3ce929d0e0e4736"),
+        (
+            &[("traceparent", w3c), ("x-cloud-trace-context", "abc/1")],
+            "abc",
+        ),
+        (
+            &[("traceparent", w3c), ("x-cloud-trace-context", "")],
+            "4bf92f3577b34da6a3ce929d0e0e4736",
+        ),
         (&[("traceparent", "00-nothex-1-01")], "not-available"),
-        (&[("x-cloud-trace-context", "<script>alert(1)</script>")], "not-available"),
+        (
+            &[("x-cloud-trace-context", "<script>alert(1)</script>")],
+            "not-available",
+        ),
         (&[], "not-available"),
     ] {
         let expected = format!("<code>{trace}</code>");
@@ -54,7 +66,10 @@ fn a_failure_may_become_a_redirect() {
                     {"name": "origin-status", "value": "${status}"}]}]}"#;
     let reply = exchange(configuration, &[], "503").reply.unwrap();
     assert_eq!((reply.status, reply.body.len()), (302, 0));
-    let expected = [("location", "https://a.example/$"), ("origin-status", "503")];
+    let expected = [
+        ("location", "https://a.example/$"),
+        ("origin-status", "503"),
+    ];
     assert_eq!(reply.headers, expected.into_iter().collect());
     assert!(exchange(configuration, &[], "404").goes_on());
 }
@@ -64,9 +79,18 @@ fn the_first_rule_that_fits_decides_and_no_trace_is_read_in_vain() {
     let configuration = r#"{"rules": [{"from": 404, "to": 404, "body": "gone"},
         {"from": 400, "to": 499, "body": "yours", "status": 400}]}"#;
     let body = |status| exchange(configuration, &[], status).reply.unwrap().body;
-    assert_eq!((body("404"), body("418")), (b"gone".to_vec(), b"yours".to_vec()));
+    assert_eq!(
+        (body("404"), body("418")),
+        (b"gone".to_vec(), b"yours".to_vec())
+    );
     let plugin = TestPlugin::<ErrorPage>::configure(configuration).unwrap();
-    assert!(plugin.stream().request_headers([("x", "y")]).calls.is_empty());
+    assert!(
+        plugin
+            .stream()
+            .request_headers([("x", "y")])
+            .calls
+            .is_empty()
+    );
 }
 
 #[test]
@@ -96,6 +120,9 @@ fn a_bad_configuration_is_refused_by_field() {
         let configuration = format!("{{\"rules\": [{rule}]}}");
         let refused = TestPlugin::<ErrorPage>::configure(configuration).unwrap_err();
         let (_, message) = refused.logs.last().unwrap();
-        assert_eq!(message.strip_prefix("configuration refused: "), Some(expected));
+        assert_eq!(
+            message.strip_prefix("configuration refused: "),
+            Some(expected)
+        );
     }
 }

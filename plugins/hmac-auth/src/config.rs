@@ -82,7 +82,10 @@ impl Config {
             _ => return Err(wrong("", "must have one of `secret` and `secret_hex`")),
         };
         if secret.len() < MIN_SECRET_BYTES {
-            return Err(wrong(field, "must have at least 15 bytes; 32 random ones are good"));
+            return Err(wrong(
+                field,
+                "must have at least 15 bytes; 32 random ones are good",
+            ));
         }
         let scheme = match (self.cookie, self.query, self.header) {
             (Some(CookieField { name }), None, None) => {

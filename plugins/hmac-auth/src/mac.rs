@@ -52,7 +52,11 @@ impl Mac {
 
 /// Pairs of digits in either case.
 pub(crate) fn from_hex(text: &[u8]) -> Option<Vec<u8>> {
-    let digit = |byte: &u8| char::from(*byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+    let digit = |byte: &u8| {
+        char::from(*byte)
+            .to_digit(16)
+            .and_then(|digit| u8::try_from(digit).ok())
+    };
     if text.len() % 2 != 0 {
         return None;
     }

@@ -29,7 +29,9 @@ fn refusal(seen: &Seen) -> Option<(u32, String)> {
 fn check(scheme: &str, headers: &[(&str, &str)], expected: Option<(u32, &str)>) {
     let seen = request(scheme, headers);
     let refusal = refusal(&seen);
-    let refusal = refusal.as_ref().map(|(status, text)| (*status, text.as_str()));
+    let refusal = refusal
+        .as_ref()
+        .map(|(status, text)| (*status, text.as_str()));
     assert_eq!(refusal, expected, "{headers:?}");
     assert_eq!(seen.goes_on(), expected.is_none());
 }
@@ -53,18 +55,36 @@ fn a_cookie_is_good_for_its_client_until_it_ends() {
     with(GOOD_COOKIE, "127.0.0.1", none);
     with(GOOD_COOKIE, "not-an-ip,10.0.0.1", none);
     let ended = "MTI3LjAuMC4xLDE3MzU1Mjc2MDAwMDAwMDAwMDA.NWFlODcwYjBlMGNmM2JmODM1NjQwNjgyZjZhNWUyZTI4MDc5MGQ3ODgwMjBmOWI5NGQwYThhYzIxODc3YWM1Yg";
-    with(ended, "127.0.0.1,10.0.0.1", Some("Access forbidden - hash expired."));
+    with(
+        ended,
+        "127.0.0.1,10.0.0.1",
+        Some("Access forbidden - hash expired."),
+    );
     let truncated = GOOD_COOKIE.trim_end_matches("NA");
     let forged = Some("Access forbidden - invalid HMAC hash.");
     with(truncated, "127.0.0.1,10.0.0.1", forged);
     // Another address before the same hash.
-    with(&GOOD_COOKIE.replacen("MTI3", "MTI4", 1), "128.0.0.1,10.0.0.1", forged);
+    with(
+        &GOOD_COOKIE.replacen("MTI3", "MTI4", 1),
+        "128.0.0.1,10.0.0.1",
+        forged,
+    );
     let malformed = Some("Access forbidden - invalid HMAC cookie.");
-    for cookie in ["", "abc", "!!.??", &"a".repeat(1025), &format!("{GOOD_COOKIE}=")] {
+    for cookie in [
+        "",
+        "abc",
+        "!!.??",
+        &"a".repeat(1025),
+        &format!("{GOOD_COOKIE}="),
+    ] {
         with(cookie, "127.0.0.1,10.0.0.1", malformed);
     }
     let missing = (403, "Access forbidden - missing HMAC cookie.");
-    check(scheme, &[("x-forwarded-for", "127.0.0.1,10.0.0.1")], Some(missing));
+    check(
+        scheme,
+        &[("x-forwarded-for", "127.0.0.1,10.0.0.1")],
+        Some(missing),
+    );
 }
 
 const PATH: &str = "/somepage/otherpage?param1=value1&param2=value2";
@@ -91,7 +111,11 @@ fn a_url_is_good_as_it_was_signed_and_loses_its_token() {
         (format!("{PATH}&token={truncated}"), 403, invalid),
         (format!("{PATH}&token=zz{truncated}"), 403, invalid),
         (format!("{PATH}&a=1&token={PATH_MAC}"), 403, invalid),
-        (format!("{PATH}&token={PATH_MAC}&token={PATH_MAC}"), 403, invalid),
+        (
+            format!("{PATH}&token={PATH_MAC}&token={PATH_MAC}"),
+            403,
+            invalid,
+        ),
         (format!("{PATH}&token={}", "a".repeat(2000)), 403, invalid),
         ("/a b".to_owned(), 400, broken),
         ("/%zz?token=1".to_owned(), 400, broken),
@@ -120,17 +144,34 @@ fn a_url_may_end() {
     check(scheme, &[(":path", &sign(&later))], None);
     check(scheme, &[(":path", &sign(&over))], expired);
     check(scheme, &[(":path", &sign(&never))], expired);
-    check(scheme, &[(":path", &sign("/a?until=1735614001&until=9"))], expired);
+    check(
+        scheme,
+        &[(":path", &sign("/a?until=1735614001&until=9"))],
+        expired,
+    );
 }
 
 #[test]
 fn a_header_is_good_for_one_request_and_some_minutes() {
     // HMAC-MD5 and HMAC-SHA256 of `GET/api1735613900`, and of `GET\n/api\n1735613900`.
-    let (sample, ours) = (r#""hash": "md5", "header": {"separator": ""}"#, r#""header": {}"#);
-    let request = |value: &str| [(":method", "GET"), (":path", "/api"), ("authorization", value)].map(|(a, b)| (a, b.to_owned()));
+    let (sample, ours) = (
+        r#""hash": "md5", "header": {"separator": ""}"#,
+        r#""header": {}"#,
+    );
+    let request = |value: &str| {
+        [
+            (":method", "GET"),
+            (":path", "/api"),
+            ("authorization", value),
+        ]
+        .map(|(a, b)| (a, b.to_owned()))
+    };
     let with = |scheme: &str, value: &str, expected: Option<(u32, &str)>| {
         let headers = request(value);
-        let headers: Vec<_> = headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        let headers: Vec<_> = headers
+            .iter()
+            .map(|(name, value)| (*name, value.as_str()))
+            .collect();
         check(scheme, &headers, expected);
     };
     let md5 = "HMAC 1735613900:a1ed55950e78b7b2d5c768b3921dcc37";
@@ -142,10 +183,22 @@ fn a_header_is_good_for_one_request_and_some_minutes() {
     with(sample, md5.get(..40).unwrap(), Some((403, "Invalid HMAC")));
     with(sample, "HMAC 1735613699:00", Some((403, "Token expired")));
     with(sample, "HMAC 1735614301:00", Some((403, "Token expired")));
-    with(sample, "HMAC invalid", Some((400, "Invalid token format: expected 'timestamp:hmac'")));
+    with(
+        sample,
+        "HMAC invalid",
+        Some((400, "Invalid token format: expected 'timestamp:hmac'")),
+    );
     with(sample, "HMAC -1:00", Some((400, "Invalid timestamp")));
-    with(sample, "HMAC 99999999999999999999:00", Some((400, "Invalid timestamp")));
-    with(sample, "Bearer x", Some((400, "Invalid Authorization scheme. Use 'HMAC'")));
+    with(
+        sample,
+        "HMAC 99999999999999999999:00",
+        Some((400, "Invalid timestamp")),
+    );
+    with(
+        sample,
+        "Bearer x",
+        Some((400, "Invalid Authorization scheme. Use 'HMAC'")),
+    );
     with(sample, "", Some((401, "Missing Authorization header")));
     let long = format!("HMAC 1735613900:{}", "a".repeat(2000));
     with(sample, &long, Some((400, "Invalid Authorization header")));
@@ -180,6 +233,9 @@ fn a_bad_configuration_is_refused_by_field() {
     ] {
         let refused = TestPlugin::<HmacAuth>::configure(configuration).unwrap_err();
         let (_, message) = refused.logs.last().unwrap();
-        assert_eq!(message.strip_prefix("configuration refused: "), Some(expected));
+        assert_eq!(
+            message.strip_prefix("configuration refused: "),
+            Some(expected)
+        );
     }
 }

@@ -3,7 +3,9 @@
 /// Whether a `Content-Type` says HTML in UTF-8, or does not say in what. Bytes in another encoding
 /// would be taken for something else.
 pub(crate) fn is_html(content_type: &[u8]) -> bool {
-    let mut parts = content_type.split(|byte| *byte == b';').map(<[u8]>::trim_ascii);
+    let mut parts = content_type
+        .split(|byte| *byte == b';')
+        .map(<[u8]>::trim_ascii);
     let kind = parts.next().unwrap_or_default();
     let is_html = [&b"text/html"[..], b"application/xhtml+xml"]
         .iter()

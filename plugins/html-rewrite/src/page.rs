@@ -43,7 +43,9 @@ impl Page {
             .with_max_allowed_memory_usage(MAX_HELD)
             .with_graceful_bail_out_on_memory_limit_exceeded(true);
         // Not strict: a page that is ambiguous is to be edited as well as it can be, not cut off.
-        let mut settings = Settings::new().with_strict(false).with_memory_settings(memory);
+        let mut settings = Settings::new()
+            .with_strict(false)
+            .with_memory_settings(memory);
         for (index, rule) in rules.rules.iter().enumerate() {
             let (rules, acted, left) = (Rc::clone(rules), Rc::clone(&acted), Rc::clone(&left));
             let act = move |element: &mut Element<'_, '_>| {
@@ -63,8 +65,8 @@ impl Page {
                 Ok(())
             };
             let handlers = ElementContentHandlers::default().element(act);
-            settings =
-                settings.append_element_content_handler((Cow::Owned(rule.selector.clone()), handlers));
+            settings = settings
+                .append_element_content_handler((Cow::Owned(rule.selector.clone()), handlers));
         }
         Self {
             rewriter: Some(HtmlRewriter::new(settings, Sink(Rc::clone(&out)))),

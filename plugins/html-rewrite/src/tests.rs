@@ -40,7 +40,10 @@ fn each_action_does_what_it_says() {
         (r#""inner": "X""#, "<p a=\"1\">X</p>"),
         (r#""replace": "X""#, "X"),
         (r#""delete": true"#, ""),
-        (r#""set_attribute": {"name": "b", "value": "\""}"#, "<p a=\"1\" b=\"&quot;\">t</p>"),
+        (
+            r#""set_attribute": {"name": "b", "value": "\""}"#,
+            "<p a=\"1\" b=\"&quot;\">t</p>",
+        ),
         (r#""remove_attribute": "a""#, "<p>t</p>"),
     ] {
         let configuration = rule(&format!("{{\"select\": \"p\", {action}}}"));
@@ -63,7 +66,13 @@ fn only_the_host_that_is_meant_is_replaced() {
         let rewritten = format!("<p>foo.com</p><a href=\"{expected}\">foo.com</a>");
         check(&configuration, &page, &rewritten);
     }
-    for url in ["https://notfoo.com", "https://foo.com.evil", "/foo.com", "a//foo.com", "mailto:foo.com"] {
+    for url in [
+        "https://notfoo.com",
+        "https://foo.com.evil",
+        "/foo.com",
+        "a//foo.com",
+        "mailto:foo.com",
+    ] {
         let page = format!("<a href={url}>x</a>");
         check(&configuration, &page, &page);
     }
@@ -75,7 +84,11 @@ fn what_acts_once_acts_on_the_first_and_then_nothing_is_parsed() {
     check(&configuration, "<p>a</p><p>b</p><", "<p>Xa</p><p>b</p><");
     // After the step in which it acted, even what is no HTML at all passes.
     let tail = "<p <<<".repeat(300);
-    check(&configuration, &format!("<p>a{tail}"), &format!("<p>Xa{tail}"));
+    check(
+        &configuration,
+        &format!("<p>a{tail}"),
+        &format!("<p>Xa{tail}"),
+    );
 }
 
 #[test]
@@ -89,7 +102,12 @@ fn a_page_that_cannot_be_held_passes_as_it_came() {
     }
     seen.extend(stream.response_body("\">z</p>", true).body);
     let expected = endless.replacen("<p>a", "<p>Xa", 1) + "\">z</p>";
-    assert!(seen == expected.as_bytes(), "{} of {}", seen.len(), expected.len());
+    assert!(
+        seen == expected.as_bytes(),
+        "{} of {}",
+        seen.len(),
+        expected.len()
+    );
 }
 
 #[test]
@@ -107,13 +125,21 @@ fn only_html_in_utf_8_is_touched() {
         let mut stream = stream(&configuration);
         let headers = [("content-type", content_type), ("content-length", "8")];
         let seen = stream.response_headers(headers);
-        assert_eq!(seen.headers.contains("content-length"), !touched, "{content_type}");
+        assert_eq!(
+            seen.headers.contains("content-length"),
+            !touched,
+            "{content_type}"
+        );
         let body = stream.response_body("<p>a</p>", true).body;
         assert_eq!(body != b"<p>a</p>", touched, "{content_type}");
     }
     let mut encoded = stream(&configuration);
-    let seen = encoded.response_headers([("content-type", "text/html"), ("content-encoding", "br")]);
-    assert_eq!(seen.messages(), ["html-rewrite: the body is encoded and stays as it is"]);
+    let seen =
+        encoded.response_headers([("content-type", "text/html"), ("content-encoding", "br")]);
+    assert_eq!(
+        seen.messages(),
+        ["html-rewrite: the body is encoded and stays as it is"]
+    );
     assert_eq!(encoded.response_body("<p>a</p>", true).body, b"<p>a</p>");
 }
 
@@ -147,11 +173,18 @@ fn the_lines_of_the_sample_become_slots() {
     ];
     let mut rest = body.as_str();
     for part in order {
-        rest = rest.split_once(part).unwrap_or_else(|| panic!("no {part} in {rest}")).1;
+        rest = rest
+            .split_once(part)
+            .unwrap_or_else(|| panic!("no {part} in {rest}"))
+            .1;
     }
     let mut without_head = stream(lines);
-    let body = without_head.response_body("<body><p></p></body>", true).body;
-    assert!(body.starts_with(b"<script async src=\"https://ads.example/gpt.js\"></script>\n<body>"));
+    let body = without_head
+        .response_body("<body><p></p></body>", true)
+        .body;
+    assert!(
+        body.starts_with(b"<script async src=\"https://ads.example/gpt.js\"></script>\n<body>")
+    );
 }
 
 #[test]
@@ -198,7 +231,11 @@ fn a_bad_configuration_is_refused_by_field() {
         let (_, message) = refused.logs.last().unwrap();
         assert_eq!(message.strip_prefix("configuration refused: "), Some(expected.as_str()));
     }
-    let refused = TestPlugin::<HtmlRewrite>::configure(rule(r#"{"select": "p >", "delete": true}"#));
+    let refused =
+        TestPlugin::<HtmlRewrite>::configure(rule(r#"{"select": "p >", "delete": true}"#));
     let (_, message) = refused.unwrap_err().logs.pop().unwrap();
-    assert!(message.contains("`rules[0].select`: must be a CSS selector: "), "{message}");
+    assert!(
+        message.contains("`rules[0].select`: must be a CSS selector: "),
+        "{message}"
+    );
 }

@@ -67,9 +67,14 @@ JWKS = {"keys": [
 ]}
 
 
+# What takes longer than production's millisecond is for Envoy.
+SLOW = {"allow_over_budget": True}
+ENVOY = {"profile": "envoy"}
+
+
 def config(alg, **more):
     key = {"secret": SECRET} if alg == "HS256" else {"pem": PEMS[alg]}
-    return {"keys": [key], **more}
+    return {"keys": [key], **(SLOW if alg == "ES256" else {}), **more}
 
 
 def request(value, path="/", **more):
@@ -90,6 +95,8 @@ def malformed(reason="not a token"):
 
 
 def case(name, config, exchanges, **more):
+    if config.get("allow_over_budget"):
+        more = {**ENVOY, **more}
     return {"name": name, "config": config, "exchanges": [{"request": r, "expect": e} for r, e in exchanges], **more}
 
 
@@ -100,14 +107,19 @@ def write(file, about, cases):
 
 
 ALGS = ["RS256", "ES256", "EdDSA", "HS256"]
-good = [case(f"a good {alg} token passes and goes no further", config(alg), [(request(token(alg)), passes())]) for alg in ALGS]
+# Of an exchange, most of which is the verification: `Key::cost` says the same.
+FUEL = {"RS256": 3_700_000, "ES256": 13_500_000, "EdDSA": 2_500_000, "HS256": 150_000}
+good = [case(f"a good {alg} token passes and goes no further", config(alg), [(request(token(alg)), passes())], budget={"fuel": FUEL[alg]}) for alg in ALGS]
 good += [
-    case("a key set serves every algorithm by its kid", {"jwks": JWKS}, [
+    case("a key set serves every algorithm by its kid", {"jwks": JWKS, **SLOW}, [
         (request(token(alg, header={"kid": kid})), passes()) for alg, kid in zip(ALGS, "redh")]),
-    case("a key set serves a token without a kid", {"jwks": JWKS}, [(request(token("ES256")), passes())]),
-    case("a key of 4096 bits serves", {"keys": [{"pem": pem(RSA_LONG)}]}, [(request(token("RS256", key=RSA_LONG)), passes())]),
-    case("both keys serve while they change", {"keys": [{"pem": pem(OTHER["ES256"])}, {"pem": PEMS["ES256"]}]}, [
-        (request(token("ES256")), passes()), (request(token("ES256", key=OTHER["ES256"])), passes())]),
+    case("a key set serves a token without a kid", {"jwks": JWKS, **SLOW}, [(request(token("EdDSA")), passes())]),
+    case("a key of 4096 bits serves", {"keys": [{"pem": pem(RSA_LONG)}], **SLOW}, [(request(token("RS256", key=RSA_LONG)), passes())], budget={"fuel": 18_000_000}),
+    case("both keys serve while they change", {"keys": [{"pem": PEMS[alg]} for alg in ["RS256", "EdDSA"]] + [{"secret": SECRET + "2"}, {"secret": SECRET}]}, [
+        (request(token("HS256")), passes()), (request(token("HS256", key=SECRET + "2")), passes())]),
+    case("two keys that a token does not choose from take too long", {"keys": [{"pem": PEMS["EdDSA"], "kid": "a"}, {"pem": pem(OTHER["EdDSA"]), "kid": "b"}]}, [
+        (request(token("EdDSA")), refused("no such key")),
+        (request(token("EdDSA", header={"kid": "a"})), passes())]),
     case("claims go on in headers that cannot be forged",
          config("HS256", claim_headers=[{"claim": "sub", "header": "x-user"}, {"claim": "level", "header": "x-level"}, {"claim": "org", "header": "x-org"}]),
          [(request(token("HS256", {**CLAIMS, "level": 3}), headers=["x-user: root", "x-org: forged"]),
@@ -180,7 +192,7 @@ hostile += [
     case("a public key is no secret", config("RS256"), [
         (request(token("HS256", key=PEMS["RS256"])), refused("algorithm not allowed")),
         (request(token("RS256", key=PEMS["RS256"], sign_as="HS256")), refused("wrong signature"))]),
-    case("a public key is no secret in a set either", {"jwks": JWKS}, [
+    case("a public key is no secret in a set either", {"jwks": JWKS, **SLOW}, [
         (request(token("HS256", key=PEMS["RS256"], header={"kid": "r"})), refused("no such key")),
         (request(token("HS256", key=PEMS["RS256"], header={"kid": "h"})), refused("wrong signature"))]),
     case("a token cannot bring its own key", config("ES256"), [
@@ -190,7 +202,7 @@ hostile += [
     case("a token that demands what is not understood does not pass", config("HS256"), [
         (request(token("HS256", header={"crit": ["b64"], "b64": False})), refused("`crit` not understood")),
         (request(token("HS256", header={"crit": []})), refused("`crit` not understood"))]),
-    case("a kid that no key has does not pass", {"jwks": JWKS}, [(request(token("RS256", header={"kid": "x"})), refused("no such key"))]),
+    case("a kid that no key has does not pass", {"jwks": JWKS, **SLOW}, [(request(token("RS256", header={"kid": "x"})), refused("no such key"))]),
     case("ES256 signatures in another form do not pass", config("ES256"), [
         (request(".".join(token("ES256").split(".")[:2]) + "." + b64(EC.sign(b"x", ec.ECDSA(hashes.SHA256())))), refused("wrong signature"))]),
     case("wrong issuers and audiences do not pass", config("HS256", issuers=["https://id.example"], audiences=["shop"]), [
@@ -204,6 +216,8 @@ hostile += [
             {"exp": str(NOW + 60)}, {"exp": None, "iss": 7}, {"exp": NOW + 60, "nbf": []}, [], "x", 7]]),
     case("what is no token does not pass", config("HS256"), [
         (request(value), malformed()) for value in ["a", "a.b.c", "..", ".", "e30.e30.e30", "eyJhbGciOiJIUzI1NiI.e30.", "!!!.???.___", "e+0.e/0.AA"]]),
+    case("three keys that nothing tells apart are too many", {"keys": [{"secret": SECRET + str(i)} for i in range(3)]}, [
+        (request(token("HS256", key=SECRET + "0")), refused("no such key"))]),
     case("no token and two tokens do not pass", config("HS256"), [
         ({"path": "/"}, {"reply": {"status": 401, "has": ["www-authenticate: Bearer"], "body": "Access forbidden - missing token.\n"}, "logs": ["jwt-auth: no token: Access forbidden - missing token."]}),
         ({"path": "/", "headers": ["authorization: Basic YTpi"]}, {"reply": {"status": 401}}),
@@ -230,7 +244,9 @@ hostile += [
     start("refuses a secret that can be guessed", {"keys": [{"secret": "hunter2"}]}, "`keys[0].secret`: must have at least 32 bytes"),
     start("refuses an algorithm that the key is not for", {"keys": [{"algorithm": "RS256", "secret": SECRET}]}, "`keys[0].algorithm`: is not the algorithm of this key"),
     start("refuses none", {"keys": [{"algorithm": "none", "secret": SECRET}]}, "`keys[0].algorithm`: must be `RS256`, `ES256`, `EdDSA` or `HS256`"),
-    start("refuses three keys that nothing tells apart", {"keys": [{"secret": SECRET + str(i)} for i in range(3)]}, "`keys`: has more than two keys of one algorithm"),
+    start("refuses an algorithm that takes longer than production gives", {"keys": [{"pem": PEMS["ES256"]}]}, "`keys[0]`: takes longer to verify with than the millisecond"),
+    start("refuses a modulus that takes longer than production gives", {"keys": [{"secret": SECRET}, {"pem": pem(RSA_LONG)}]}, "`keys[1]`: takes longer to verify with than the millisecond"),
+    start("refuses the same in a set", {"jwks": JWKS}, "`jwks.keys[1]`: takes longer to verify with than the millisecond"),
     start("refuses a misspelt field", {"keys": [{"secret": SECRET}], "audience": "shop"}, "`audience`: unknown field `audience`"),
 ]
 write("tokens.yaml", "Tokens that pass, and what becomes of them.", good)

@@ -24,11 +24,13 @@ pub(crate) struct Policy {
     pub(crate) must_expire: bool,
     /// A longer token is refused before it is looked at.
     pub(crate) max_bytes: usize,
+    /// Fuel that may go into the verifications of one token.
+    pub(crate) budget: u64,
 }
 
 /// How many keys a token is tried against that does not name one: enough for a change of keys,
 /// and little enough that a forged token cannot make the plugin work for long.
-pub(crate) const MAX_TRIES: usize = 2;
+const MAX_TRIES: usize = 2;
 
 /// Why a token is refused. The first is about its form, the others about its right to pass.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,7 +88,11 @@ impl Policy {
             return Err(Refusal::Critical);
         }
         let algorithm = Algorithm::named(&token.header.alg)
-            .filter(|algorithm| self.keys.iter().any(|key| key.key.algorithm() == *algorithm))
+            .filter(|algorithm| {
+                self.keys
+                    .iter()
+                    .any(|key| key.key.algorithm() == *algorithm)
+            })
             .ok_or(Refusal::Algorithm)?;
         let mut keys = self.candidates(algorithm, token.header.kid.as_deref())?;
         let signature = token.signature.as_deref().ok_or(Refusal::Signature)?;
@@ -99,7 +105,7 @@ impl Policy {
     }
 
     /// The keys of this algorithm that a token may be signed with: those of the name that it gives,
-    /// and otherwise all, if they are few.
+    /// and otherwise all, if they are few and there is time to try them.
     fn candidates(
         &self,
         algorithm: Algorithm,
@@ -110,7 +116,13 @@ impl Policy {
                 && (kid.is_none() || key.kid.is_none() || key.kid.as_deref() == kid)
         };
         let count = self.keys.iter().filter(fits).count();
-        if !(1..=MAX_TRIES).contains(&count) {
+        let cost: u64 = self
+            .keys
+            .iter()
+            .filter(fits)
+            .map(|key| key.key.cost())
+            .sum();
+        if !(1..=MAX_TRIES).contains(&count) || cost > self.budget {
             return Err(Refusal::UnknownKey);
         }
         Ok(self.keys.iter().filter(fits).map(|key| &key.key))

@@ -1,7 +1,7 @@
 //! The configuration as users write it: JSON, or nothing but a public key in PEM.
 
-use crate::check::{MAX_TRIES, NamedKey, Policy};
-use crate::key::{Algorithm, Key};
+use crate::check::{NamedKey, Policy};
+use crate::key::{Algorithm, BUDGET, Key};
 use crate::source::{Forward, Source};
 use crate::token::decode;
 use gatewright::{ConfigError, Configuration};
@@ -9,6 +9,9 @@ use serde::Deserialize;
 
 /// Where Google's sample looks for a token.
 const SAMPLE_PARAMETER: &str = "jwt";
+
+/// Why a key is refused that would fail requests rather than check them.
+const OVER_BUDGET: &str = "takes longer to verify with than the millisecond that Google's load balancers give a plugin; set `allow_over_budget` for a platform without that limit";
 
 /// A configuration in either form.
 #[derive(Debug)]
@@ -42,6 +45,7 @@ pub(crate) struct Fields {
     keep_token: bool,
     claim_headers: Vec<Forward>,
     status: u16,
+    allow_over_budget: bool,
 }
 
 impl Default for Fields {
@@ -58,6 +62,7 @@ impl Default for Fields {
             keep_token: false,
             claim_headers: Vec::new(),
             status: 401,
+            allow_over_budget: false,
         }
     }
 }
@@ -117,13 +122,25 @@ impl Config {
         };
         let mut keys = Vec::new();
         keys.extend(key.map(|key| NamedKey { kid: None, key }));
+        let affordable = |key: NamedKey, place: &str| {
+            if key.key.cost() <= BUDGET || fields.allow_over_budget {
+                return Ok(key);
+            }
+            Err(wrong(place, OVER_BUDGET))
+        };
         for (index, field) in core::mem::take(&mut fields.keys).into_iter().enumerate() {
-            keys.push(field.key(&["keys[", &index.to_string(), "]"].concat())?);
+            let place = ["keys[", &index.to_string(), "]"].concat();
+            keys.push(affordable(field.key(&place)?, &place)?);
         }
         for (index, jwk) in core::mem::take(&mut fields.jwks.keys).iter().enumerate() {
-            keys.extend(jwk.key(&["jwks.keys[", &index.to_string(), "]"].concat())?);
+            let place = ["jwks.keys[", &index.to_string(), "]"].concat();
+            if let Some(key) = jwk.key(&place)? {
+                keys.push(affordable(key, &place)?);
+            }
         }
-        check_keys(&keys)?;
+        if keys.is_empty() {
+            return Err(wrong("keys", "must have a key; `jwks` has none either"));
+        }
         fields.check()?;
         Ok(Settings {
             policy: Policy {
@@ -133,6 +150,11 @@ impl Config {
                 leeway: fields.leeway_seconds,
                 must_expire: fields.must_expire,
                 max_bytes: fields.max_token_bytes,
+                budget: if fields.allow_over_budget {
+                    u64::MAX
+                } else {
+                    BUDGET
+                },
             },
             sources: fields.tokens_in,
             keep_token: fields.keep_token,
@@ -140,24 +162,6 @@ impl Config {
             status: fields.status,
         })
     }
-}
-
-fn check_keys(keys: &[NamedKey]) -> Result<(), ConfigError> {
-    if keys.is_empty() {
-        return Err(wrong("keys", "must have a key; `jwks` has none either"));
-    }
-    for key in keys {
-        let rivals = keys.iter().filter(|other| {
-            other.key.algorithm() == key.key.algorithm() && (other.kid.is_none() || other.kid == key.kid)
-        });
-        if rivals.count() > MAX_TRIES {
-            return Err(wrong(
-                "keys",
-                "has more than two keys of one algorithm that the `kid` of a token does not tell apart",
-            ));
-        }
-    }
-    Ok(())
 }
 
 impl Fields {

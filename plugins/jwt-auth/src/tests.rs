@@ -57,7 +57,10 @@ fn time_is_checked_to_the_second() {
         (r#"{"exp":1e300}"#, Ok(())),
         (r#"{"exp":1e999}"#, Err(Refusal::Claims)),
         (r#"{"exp":1000001,"nbf":1000000}"#, Ok(())),
-        (r#"{"exp":1000001,"nbf":1000001}"#, Err(Refusal::NotYetValid)),
+        (
+            r#"{"exp":1000001,"nbf":1000001}"#,
+            Err(Refusal::NotYetValid),
+        ),
         (r#"{"nbf":1}"#, Err(Refusal::NoExpiry)),
         (r#"{"exp":1000001,"exp":1000002}"#, Err(Refusal::Claims)),
         (r#"{"exp":"1000001"}"#, Err(Refusal::Claims)),
@@ -103,7 +106,11 @@ fn no_part_of_a_token_can_be_changed() {
     }
     for end in 0..token.len() {
         let bearer = format!("Bearer {}", token.get(..end).unwrap());
-        assert!(admit(&settings(""), &[("authorization", &bearer)]).0.is_err());
+        assert!(
+            admit(&settings(""), &[("authorization", &bearer)])
+                .0
+                .is_err()
+        );
     }
 }
 
@@ -126,15 +133,23 @@ fn the_first_place_with_a_token_decides_and_all_are_cleared() {
     let (decision, _) = admit(&settings, &[("x-token", &bad), (":path", &path(&good))]);
     assert_eq!(decision, Err(Denied::Refused(Refusal::Expired)));
     let twice = format!("/?jwt={good}&jwt={good}");
-    assert_eq!(admit(&settings, &[(":path", &twice)]).0, Err(Denied::Several));
+    assert_eq!(
+        admit(&settings, &[(":path", &twice)]).0,
+        Err(Denied::Several)
+    );
     assert_eq!(admit(&settings, &[(":path", "/")]).0, Err(Denied::Missing));
 }
 
 #[test]
 fn credentials_of_another_scheme_are_not_ours() {
-    let settings = settings(r#", "tokens_in": [{"header": "authorization", "scheme": "Bearer"}, {"query": "t"}]"#);
+    let settings = settings(
+        r#", "tokens_in": [{"header": "authorization", "scheme": "Bearer"}, {"query": "t"}]"#,
+    );
     let path = format!("/?t={}", hs256(r#"{"exp":2000000}"#));
-    let (decision, list) = admit(&settings, &[("authorization", "Basic YTpi"), (":path", &path)]);
+    let (decision, list) = admit(
+        &settings,
+        &[("authorization", "Basic YTpi"), (":path", &path)],
+    );
     assert_eq!(decision, Ok(()));
     assert_eq!(list.get("authorization"), Some(&b"Basic YTpi"[..]));
 }
@@ -147,7 +162,10 @@ fn a_bad_configuration_is_refused_by_field() {
             r#"{"keys": [{"pem": "-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----"}]}"#,
             "`keys[0].pem`: must be a public key in PEM: RSA, P-256 or Ed25519 at line 1 column 19",
         ),
-        ("-----BEGIN PUBLIC KEY-----", "must be a public key in PEM: RSA, P-256 or Ed25519"),
+        (
+            "-----BEGIN PUBLIC KEY-----",
+            "must be a public key in PEM: RSA, P-256 or Ed25519",
+        ),
         (
             r#"{"keys": [{"kid": "a"}]}"#,
             "`keys[0]`: must have one of `pem`, `secret` and `secret_base64url` at line 1 column 11",
@@ -175,6 +193,9 @@ fn a_bad_configuration_is_refused_by_field() {
     ] {
         let refused = gatewright::testing::TestPlugin::<JwtAuth>::configure(configuration);
         let (_, message) = refused.unwrap_err().logs.pop().unwrap();
-        assert_eq!(message.strip_prefix("configuration refused: "), Some(expected));
+        assert_eq!(
+            message.strip_prefix("configuration refused: "),
+            Some(expected)
+        );
     }
 }

@@ -2,7 +2,10 @@
 //! without our SDK, to show that such plugins run here as they are.
 
 #![cfg(target_os = "wasi")]
-#![expect(missing_docs, reason = "the macro of proxy-wasm exports what it does not document")]
+#![expect(
+    missing_docs,
+    reason = "the macro of proxy-wasm exports what it does not document"
+)]
 
 use log::info;
 use proxy_wasm::traits::{Context, HttpContext, RootContext};

@@ -47,11 +47,17 @@ impl Field {
                 return Err("must have an `attribute` such as `source.client_region`");
             }
             (None, Some(path), otherwise) => Some(Value::Attribute { path, otherwise }),
-            _ => return Err("must have one of `value` and `attribute`; `otherwise` is for the latter"),
+            _ => {
+                return Err(
+                    "must have one of `value` and `attribute`; `otherwise` is for the latter",
+                );
+            }
         };
         let names = (self.set, self.append, self.remove, self.rename, self.log);
         let operation = match (names, value, self.to) {
-            ((Some(name), None, None, None, None), Some(value), None) => Operation::Set(name, value),
+            ((Some(name), None, None, None, None), Some(value), None) => {
+                Operation::Set(name, value)
+            }
             ((None, Some(name), None, None, None), Some(value), None) => {
                 Operation::Append(name, value)
             }

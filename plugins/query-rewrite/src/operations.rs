@@ -53,7 +53,9 @@ impl Value {
                 let value = attributes::raw(path.split('.'))?.filter(|value| !value.is_empty());
                 Ok(match value {
                     Some(value) => Some(Cow::Owned(value)),
-                    None => otherwise.as_ref().map(|text| Cow::Borrowed(text.as_bytes())),
+                    None => otherwise
+                        .as_ref()
+                        .map(|text| Cow::Borrowed(text.as_bytes())),
                 })
             }
         }

@@ -20,10 +20,22 @@ fn check(operations: &str, before: &str, after: &str) -> Seen {
 
 #[test]
 fn each_operation_does_what_it_says() {
-    check(r#"{"set": "a", "value": "x y"}"#, "/?a=1&b=2&a=3", "/?a=x+y&b=2");
-    check(r#"{"append": "a", "value": "&"}"#, "/?a=1#f", "/?a=1&a=%26#f");
+    check(
+        r#"{"set": "a", "value": "x y"}"#,
+        "/?a=1&b=2&a=3",
+        "/?a=x+y&b=2",
+    );
+    check(
+        r#"{"append": "a", "value": "&"}"#,
+        "/?a=1#f",
+        "/?a=1&a=%26#f",
+    );
     check(r#"{"remove": "a"}"#, "/?a=1&b=2&a", "/?b=2");
-    check(r#"{"rename": "a", "to": "c"}"#, "/?a=1&c=9&b=2&a=3", "/?b=2&c=1&c=3");
+    check(
+        r#"{"rename": "a", "to": "c"}"#,
+        "/?a=1&c=9&b=2&a=3",
+        "/?b=2&c=1&c=3",
+    );
 }
 
 #[test]
@@ -43,7 +55,11 @@ fn an_attribute_cannot_be_forged() {
     check(none, "/?country=XX&a", "/?a");
     let otherwise = r#"{"set": "c", "attribute": "no.such", "otherwise": "unknown"}"#;
     check(otherwise, "", "?c=unknown");
-    check(r#"{"append": "c", "attribute": "no.such"}"#, "/?c=1", "/?c=1");
+    check(
+        r#"{"append": "c", "attribute": "no.such"}"#,
+        "/?c=1",
+        "/?c=1",
+    );
 }
 
 #[test]

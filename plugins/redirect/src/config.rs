@@ -82,7 +82,10 @@ impl Config {
         for (from, to) in hosts {
             let place = ["hosts.", &from].concat();
             if !is_authority(&from) || from.contains(':') || !is_authority(&to) {
-                return wrong(&place, "must lead from a host to a host, perhaps with a port");
+                return wrong(
+                    &place,
+                    "must lead from a host to a host, perhaps with a port",
+                );
             }
             if from.eq_ignore_ascii_case(&to) {
                 return wrong(&place, "leads to itself");

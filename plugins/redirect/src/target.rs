@@ -55,7 +55,9 @@ fn local(location: Vec<u8>) -> Vec<u8> {
         return location;
     }
     // Browsers read a backslash as a slash.
-    let slashes = location.iter().take_while(|byte| matches!(byte, b'/' | b'\\'));
+    let slashes = location
+        .iter()
+        .take_while(|byte| matches!(byte, b'/' | b'\\'));
     let rest = location.get(slashes.count()..).unwrap_or_default();
     [b"/", rest].concat()
 }

@@ -15,7 +15,11 @@ const HOSTS: &str = "# two hosts a line\n\nabc.com xyz.com\n  old.example\tnew.e
 
 fn check(configuration: &str, authority: &str, path: &str, expected: Option<&str>) {
     let plugin = TestPlugin::<Redirect>::configure(configuration).unwrap();
-    let request = [(":scheme", "http"), (":authority", authority), (":path", path)];
+    let request = [
+        (":scheme", "http"),
+        (":authority", authority),
+        (":path", path),
+    ];
     let seen = plugin.stream().request_headers(request);
     let location = seen.reply.as_ref().and_then(|reply| {
         let location = reply.headers.get("location")?;
@@ -29,7 +33,10 @@ fn check(configuration: &str, authority: &str, path: &str, expected: Option<&str
 #[test]
 fn a_prefix_leads_elsewhere_and_the_rest_stays() {
     for (path, expected) in [
-        ("/foo/images/picture.png?a=b", Some("/bar/images/picture.png?a=b")),
+        (
+            "/foo/images/picture.png?a=b",
+            Some("/bar/images/picture.png?a=b"),
+        ),
         ("/foo", None),
         ("/main/foo/page", None),
         ("/docs/x", Some("https://docs.example/v2/x")),
@@ -77,7 +84,10 @@ fn a_bad_configuration_is_refused_by_field() {
             "a.com b.com/x",
             "`hosts.a.com`: must lead from a host to a host, perhaps with a port",
         ),
-        (r#"{"hosts": {"a": "A"}}"#, "`hosts.a`: leads to itself at line 1 column 17"),
+        (
+            r#"{"hosts": {"a": "A"}}"#,
+            "`hosts.a`: leads to itself at line 1 column 17",
+        ),
         (
             r#"{"paths": [{"from": "/a", "to": "//b"}]}"#,
             "`paths[0].to`: must be a path, or a URL with `http://` or `https://` at line 1 column 33",
@@ -89,6 +99,9 @@ fn a_bad_configuration_is_refused_by_field() {
     ] {
         let refused = TestPlugin::<Redirect>::configure(configuration).unwrap_err();
         let (_, message) = refused.logs.last().unwrap();
-        assert_eq!(message.strip_prefix("configuration refused: "), Some(expected));
+        assert_eq!(
+            message.strip_prefix("configuration refused: "),
+            Some(expected)
+        );
     }
 }

@@ -62,12 +62,19 @@ impl Config {
 fn one_line(error: &str) -> String {
     let last = error.lines().rev().find(|line| !line.trim().is_empty());
     let reason = last.unwrap_or_default().trim();
-    ["must be a regular expression: ", reason.strip_prefix("error: ").unwrap_or(reason)].concat()
+    [
+        "must be a regular expression: ",
+        reason.strip_prefix("error: ").unwrap_or(reason),
+    ]
+    .concat()
 }
 
 /// A reference to a group that is not there would silently be replaced by nothing.
 fn check_replacement(text: &str, groups: usize, names: &[&str]) -> Result<(), &'static str> {
-    if text.bytes().any(|byte| byte.is_ascii_control() || byte == b' ') {
+    if text
+        .bytes()
+        .any(|byte| byte.is_ascii_control() || byte == b' ')
+    {
         return Err("must not contain spaces or control characters");
     }
     let mut rest = text;
@@ -81,7 +88,9 @@ fn check_replacement(text: &str, groups: usize, names: &[&str]) -> Result<(), &'
             None => {
                 let is_name = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
                 let end = after.bytes().position(|byte| !is_name(byte));
-                after.split_at_checked(end.unwrap_or(after.len())).unwrap_or_default()
+                after
+                    .split_at_checked(end.unwrap_or(after.len()))
+                    .unwrap_or_default()
             }
         };
         let is_group = match name.parse::<usize>() {
@@ -89,7 +98,9 @@ fn check_replacement(text: &str, groups: usize, names: &[&str]) -> Result<(), &'
             Err(_) => names.contains(&name),
         };
         if !is_group {
-            return Err("refers to a group that the pattern does not have; write `${1}a` for group 1 before a letter, `$$` for a dollar sign");
+            return Err(
+                "refers to a group that the pattern does not have; write `${1}a` for group 1 before a letter, `$$` for a dollar sign",
+            );
         }
         rest = after;
     }

@@ -36,7 +36,8 @@ pub(crate) fn rewrite(rules: &[Rule], path: &PathAndQuery) -> Option<Vec<u8>> {
         };
         let limit = if rule.all { 0 } else { 1 };
         let Cow::Owned(replaced) =
-            rule.pattern.replacen(subject, limit, rule.replacement.as_bytes())
+            rule.pattern
+                .replacen(subject, limit, rule.replacement.as_bytes())
         else {
             continue;
         };

@@ -19,7 +19,11 @@ fn check(rules: &str, before: &str, after: &str) {
 #[test]
 fn the_first_match_is_replaced_or_all() {
     let first = r#"{"pattern": "/foo-([^/]+)/", "replacement": "/$1/"}"#;
-    check(first, "/pre/foo-one/foo-two/post?a=b", "/pre/one/foo-two/post?a=b");
+    check(
+        first,
+        "/pre/foo-one/foo-two/post?a=b",
+        "/pre/one/foo-two/post?a=b",
+    );
     check(first, "/one/two?three=four", "/one/two?three=four");
     check(first, "/x?y=/foo-one/", "/x?y=/foo-one/");
     let all = r#"{"pattern": "foo-", "replacement": "", "all": true}"#;

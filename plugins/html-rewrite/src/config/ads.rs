@@ -107,14 +107,18 @@ impl Slot {
         // All of these go into a script, so nothing but what they should be may.
         let name = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
         if self.position.is_empty() || !self.position.bytes().all(name) {
-            return Err(wrong(&at("position"), "must be letters, digits, `-` and `_`"));
+            return Err(wrong(
+                &at("position"),
+                "must be letters, digits, `-` and `_`",
+            ));
         }
         let path = |byte: u8| name(byte) || matches!(byte, b'/' | b'.' | b',');
         if !self.slot.starts_with('/') || !self.slot.bytes().all(path) {
             let message = "must be the path of an ad unit, such as `/1234/header`";
             return Err(wrong(&at("slot"), message));
         }
-        let number = |text: &str| (1..=4).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_digit());
+        let number =
+            |text: &str| (1..=4).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_digit());
         let Some((width, height)) = self
             .size
             .split_once('x')
@@ -123,7 +127,10 @@ impl Slot {
             return Err(wrong(&at("size"), "must be a size such as `728x90`"));
         };
         let html = self.html(width, height);
-        let tag = self.marker.strip_prefix('<').and_then(|rest| rest.strip_suffix('>'));
+        let tag = self
+            .marker
+            .strip_prefix('<')
+            .and_then(|rest| rest.strip_suffix('>'));
         let (end, element) = match tag.map(|tag| (tag.strip_prefix('/'), tag)) {
             Some((Some(element), _)) => (true, element),
             Some((None, element)) => (false, element),
