@@ -145,7 +145,7 @@ fn from_hex(text: &str) -> Option<Vec<u8>> {
             .to_digit(16)
             .and_then(|digit| u8::try_from(digit).ok())
     };
-    if text.len() % 2 != 0 {
+    if !text.len().is_multiple_of(2) {
         return None;
     }
     text.as_bytes()

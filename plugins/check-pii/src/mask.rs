@@ -47,12 +47,24 @@ impl Pattern {
         self.0.iter().zip(text).take_while(fits).count()
     }
 
+    /// Whether this byte can begin a number.
+    fn can_begin(&self, byte: u8) -> bool {
+        match self.0.first() {
+            Some(Place::Literal(literal)) => *literal == byte,
+            _ => byte.is_ascii_digit(),
+        }
+    }
+
     /// Masks what can be decided, appends it, and answers where the rest begins: what may be the
     /// front of a number whose end is yet to come.
     fn mask(&self, text: &[u8], is_end: bool, out: &mut Vec<u8>) -> usize {
         let mut at = 0;
-        while let Some(byte) = text.get(at) {
-            let rest = text.get(at..).unwrap_or_default();
+        while let Some(rest) = text.get(at..).filter(|rest| !rest.is_empty()) {
+            // Most of a text is no number; that is copied at once.
+            let begin = rest.iter().position(|byte| self.can_begin(*byte));
+            let (before, rest) = rest.split_at(begin.unwrap_or(rest.len()));
+            out.extend_from_slice(before);
+            at += before.len();
             let fitting = self.fitting(rest);
             if fitting == self.0.len() {
                 out.extend(self.0.iter().zip(rest).map(|(place, byte)| match place {
@@ -62,7 +74,7 @@ impl Pattern {
                 at += fitting;
             } else if fitting == rest.len() && !is_end {
                 return at;
-            } else {
+            } else if let Some(byte) = rest.first() {
                 out.push(*byte);
                 at += 1;
             }

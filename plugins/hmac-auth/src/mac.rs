@@ -57,7 +57,7 @@ pub(crate) fn from_hex(text: &[u8]) -> Option<Vec<u8>> {
             .to_digit(16)
             .and_then(|digit| u8::try_from(digit).ok())
     };
-    if text.len() % 2 != 0 {
+    if !text.len().is_multiple_of(2) {
         return None;
     }
     text.chunks_exact(2)

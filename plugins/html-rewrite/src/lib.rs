@@ -79,6 +79,9 @@ impl Stream for Exchange {
         }
         let rules = &self.plugin.0.rules;
         let page = self.page.get_or_insert_with(|| Box::new(Page::new(rules)));
+        if page.is_over() {
+            return Ok(());
+        }
         body.transform(&mut **page)
     }
 

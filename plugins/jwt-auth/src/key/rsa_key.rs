@@ -45,7 +45,7 @@ impl RsaKey {
             }
             exponent = exponent << 8 | u32::from(*byte);
         }
-        if exponent > 65537 || exponent < 3 || exponent % 2 == 0 {
+        if !(3..=65537).contains(&exponent) || exponent.is_multiple_of(2) {
             return Err("must have an odd exponent from 3 to 65537");
         }
         Ok(Self {
