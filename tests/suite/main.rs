@@ -5,6 +5,7 @@ mod chains;
 mod faults;
 mod guests;
 mod holding;
+mod library;
 mod limits;
 mod plugins;
 mod profiles;

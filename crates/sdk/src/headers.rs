@@ -7,6 +7,7 @@
 mod diff;
 mod list;
 mod typed;
+mod valid;
 mod value;
 
 use crate::side::{Request, Response, Side};
@@ -17,6 +18,7 @@ use gatewright_abi::{Hostcall, MapType, pairs};
 
 pub use list::{HeaderIter, HeaderList};
 pub use typed::Coding;
+pub use valid::{is_header_name, is_header_value};
 pub use value::HeaderValue;
 
 /// From this many changes on, one hostcall that writes the whole map is cheaper.

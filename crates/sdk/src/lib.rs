@@ -106,6 +106,7 @@ pub use error::HostError;
 pub use gatewright_abi::{LogLevel, Status};
 pub use headers::{
     Coding, HeaderIter, HeaderList, HeaderValue, Headers, RequestHeaders, ResponseHeaders,
+    is_header_name, is_header_value,
 };
 pub use log;
 pub use plugin::{Plugin, Stream};

@@ -2,7 +2,7 @@
 
 use crate::rules::{Action, Condition, Rule, Rules, Side, Test};
 use crate::template::Template;
-use gatewright::ConfigError;
+use gatewright::{ConfigError, is_header_name};
 use serde::Deserialize;
 
 /// The whole configuration; `README.md` documents it for users.
@@ -179,7 +179,7 @@ impl Place {
             } else {
                 self.side
             };
-            if !is_token(name) && !side.has_pseudo_header(name) {
+            if !is_header_name(name) && !side.has_pseudo_header(name) {
                 return Err("quotes what is no header; write `$$` for a dollar sign");
             }
             Ok(from_request.then(|| capture(captured, name)))
@@ -189,7 +189,7 @@ impl Place {
 
     /// A header, pseudo-headers included.
     fn known_name(self, field: &str, name: &str) -> Result<(), ConfigError> {
-        if is_token(name) || self.side.has_pseudo_header(name) {
+        if is_header_name(name) || self.side.has_pseudo_header(name) {
             return Ok(());
         }
         self.wrong(field, self.side.expected_name())
@@ -197,7 +197,7 @@ impl Place {
 
     /// A header that may come and go.
     fn plain_name(self, field: &str, name: &str) -> Result<(), ConfigError> {
-        if is_token(name) {
+        if is_header_name(name) {
             return Ok(());
         }
         self.wrong(
@@ -216,12 +216,4 @@ fn capture(captured: &mut Vec<String>, name: &str) -> usize {
         captured.push(name.to_owned());
         captured.len() - 1
     })
-}
-
-/// The characters of a name by RFC 9110, section 5.6.2.
-fn is_token(name: &str) -> bool {
-    !name.is_empty()
-        && name
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte))
 }

@@ -1,6 +1,6 @@
 //! The configuration, and the reply that it describes.
 
-use gatewright::{ConfigError, LocalReply};
+use gatewright::{ConfigError, LocalReply, is_header_name};
 use serde::Deserialize;
 
 /// The whole configuration; `README.md` documents it for users.
@@ -45,7 +45,7 @@ impl Config {
                 let index = index.to_string();
                 Err(ConfigError::new(message).field(["headers[", &index, "].", part].concat()))
             };
-            if !is_token(&name) {
+            if !is_header_name(&name) {
                 return wrong("name", "must be a header name (a pseudo-header is none)");
             }
             if name.eq_ignore_ascii_case("content-length") {
@@ -61,12 +61,4 @@ impl Config {
         }
         Ok(reply)
     }
-}
-
-/// The characters of a name by RFC 9110, section 5.6.2.
-fn is_token(name: &str) -> bool {
-    !name.is_empty()
-        && name
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte))
 }

@@ -1,0 +1,87 @@
+//! Signs the URLs in manifests and other texts with tokens that Media CDN checks.
+
+#![deny(clippy::indexing_slicing, clippy::expect_used)]
+
+mod config;
+mod scan;
+mod token;
+
+use config::{Config, Settings};
+use gatewright::{
+    Coding, ConfigError, Flow, HostError, Plugin, RequestHeaders, ResponseBody, ResponseHeaders,
+    Stream,
+};
+use scan::{Markup, Scanner};
+use std::rc::Rc;
+
+struct CdnToken(Rc<Settings>);
+
+impl Plugin for CdnToken {
+    type Config = Config;
+    type Stream = Exchange;
+
+    fn configure(config: Config) -> Result<Self, ConfigError> {
+        config.settings().map(|settings| Self(Rc::new(settings)))
+    }
+
+    fn stream(self: &Rc<Self>) -> Exchange {
+        Exchange {
+            settings: Rc::clone(&self.0),
+            skipped: false,
+            markup: Markup::Unknown,
+            scanner: None,
+        }
+    }
+}
+
+struct Exchange {
+    settings: Rc<Settings>,
+    /// Whether this body is left alone.
+    skipped: bool,
+    markup: Markup,
+    scanner: Option<Scanner>,
+}
+
+impl Stream for Exchange {
+    fn on_request_headers(&mut self, headers: &mut RequestHeaders<'_>) -> Result<Flow, HostError> {
+        headers.ask_for_plain_body()?;
+        Ok(Flow::Continue)
+    }
+
+    fn on_response_headers(
+        &mut self,
+        headers: &mut ResponseHeaders<'_>,
+    ) -> Result<Flow, HostError> {
+        let content_type = headers.get("content-type")?.unwrap_or_default();
+        let content_type = content_type.to_ascii_lowercase();
+        self.skipped = !self.settings.signs(&content_type);
+        if content_type.windows(3).any(|part| part == b"xml") {
+            self.markup = Markup::Xml;
+        }
+        if !self.skipped && headers.prepare_body_change()? != Coding::Plain {
+            gatewright::log::warn!("cdn-token: the body is encoded and was not signed");
+            self.skipped = true;
+        }
+        Ok(Flow::Continue)
+    }
+
+    fn on_response_body(&mut self, body: &mut ResponseBody<'_>) -> Result<(), HostError> {
+        if self.skipped {
+            return Ok(());
+        }
+        let scanner = match &mut self.scanner {
+            Some(scanner) => scanner,
+            None => {
+                let now = gatewright::unix_time()?.as_secs();
+                let signer = self.settings.signer.at(now);
+                self.scanner.insert(Scanner::new(signer, self.markup))
+            }
+        };
+        body.transform(scanner)
+    }
+}
+
+gatewright::plugin!(CdnToken);
+
+#[cfg(test)]
+mod tests;
