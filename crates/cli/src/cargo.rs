@@ -7,6 +7,7 @@ use anyhow::{Context as _, bail};
 use cargo_metadata::{CrateType, Message, MetadataCommand, Package, TargetKind};
 
 use crate::exit::Usage;
+use crate::finish::{Finished, Optimised, finish};
 
 /// The target of every plugin.
 const TARGET: &str = "wasm32-wasip1";
@@ -103,8 +104,10 @@ fn is_plugin(package: &Package) -> bool {
 pub(crate) struct Built {
     /// The package.
     pub(crate) name: String,
-    /// The module.
+    /// The module, as it is packed.
     pub(crate) wasm: PathBuf,
+    /// What Binaryen did to it.
+    pub(crate) optimised: Optimised,
 }
 
 /// Builds plugins for production and says where they are, or `None` when cargo failed, which told
@@ -144,17 +147,25 @@ pub(crate) fn build<'a>(
                 .iter()
                 .find(|file| file.extension() == Some("wasm"));
             if let Some(wasm) = wasm {
-                built.push(Built {
-                    // A package's library has its name with underscores.
-                    name: artifact.target.name.replace('_', "-"),
-                    wasm: wasm.as_std_path().to_path_buf(),
-                });
+                // A package's library has its name with underscores.
+                built.push((
+                    artifact.target.name.replace('_', "-"),
+                    wasm.as_std_path().to_path_buf(),
+                ));
             }
         }
     }
     if !cargo.wait().context("waiting for cargo")?.success() {
         return Ok(None);
     }
-    built.sort_by(|a, b| a.name.cmp(&b.name));
-    Ok(Some(built))
+    built.sort();
+    let finished = built.into_iter().map(|(name, wasm)| {
+        let Finished { wasm, optimised } = finish(&wasm)?;
+        Ok(Built {
+            name,
+            wasm,
+            optimised,
+        })
+    });
+    finished.collect::<anyhow::Result<_>>().map(Some)
 }

@@ -3,6 +3,7 @@
 mod cargo;
 mod commands;
 mod exit;
+mod finish;
 mod images;
 mod manifests;
 mod modules;

@@ -71,6 +71,7 @@ mod report;
 
 mod api;
 mod cache;
+pub mod symbols;
 
 pub use api::{Outcome, Request, Response, Test, TestError, run_folder};
 pub use cache::{CacheError, CodeCache, Origin};
