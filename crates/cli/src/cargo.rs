@@ -6,6 +6,8 @@ use std::process::{Command, Stdio};
 use anyhow::{Context as _, bail};
 use cargo_metadata::{CrateType, Message, MetadataCommand, Package, TargetKind};
 
+use gatewright_host::Need;
+
 use crate::exit::Usage;
 use crate::finish::{Finished, Optimised, finish};
 
@@ -23,6 +25,33 @@ pub(crate) struct Source {
     pub(crate) folder: PathBuf,
     /// What it says of itself.
     pub(crate) description: Option<String>,
+    /// What its `[package.metadata.gatewright]` says that it needs.
+    needs: Vec<String>,
+}
+
+impl Source {
+    /// What it says that it needs of a host.
+    pub(crate) fn needs(&self) -> Result<Vec<Need>, Usage> {
+        let needs = self.needs.iter().map(|need| {
+            need.parse().map_err(|error| {
+                let manifest = self.folder.join("Cargo.toml");
+                Usage(format!("`needs` in `{}`: {error}", manifest.display()))
+            })
+        });
+        needs.collect()
+    }
+
+    /// The JSON Schema of its configuration, without white space, if it has one.
+    pub(crate) fn config_schema(&self) -> anyhow::Result<Option<String>> {
+        let path = self.folder.join("config.schema.json");
+        if !path.exists() {
+            return Ok(None);
+        }
+        let text = crate::images::read_text(&path)?;
+        let schema: serde_json::Value = serde_json::from_str(&text)
+            .map_err(|error| Usage(format!("`{}`: {error}", path.display())))?;
+        Ok(Some(schema.to_string()))
+    }
 }
 
 /// The workspace around the current folder.
@@ -55,6 +84,7 @@ impl Workspace {
                     .map(|folder| folder.as_std_path().to_path_buf())
                     .unwrap_or_default(),
                 description: package.description.clone(),
+                needs: needs(&package.metadata),
             })
             .collect();
         plugins.sort_by(|a, b| a.name.cmp(&b.name));
@@ -91,6 +121,18 @@ impl Workspace {
                 .is_ok_and(|folder| file.starts_with(folder))
         })
     }
+}
+
+/// The list of texts under `gatewright.needs`.
+fn needs(metadata: &serde_json::Value) -> Vec<String> {
+    let needs = metadata.pointer("/gatewright/needs");
+    let needs = needs.and_then(serde_json::Value::as_array);
+    let text = |need: &serde_json::Value| match need.as_str() {
+        Some(text) => text.to_owned(),
+        // Said as it is written, so that the error names it.
+        None => need.to_string(),
+    };
+    needs.map_or_else(Vec::new, |needs| needs.iter().map(text).collect())
 }
 
 fn is_plugin(package: &Package) -> bool {

@@ -11,6 +11,7 @@ pub(crate) mod pack;
 pub(crate) mod pull;
 pub(crate) mod push;
 pub(crate) mod serve;
+pub(crate) mod run_tests;
 pub(crate) mod test;
 pub(crate) mod trace;
 pub(crate) mod validate;

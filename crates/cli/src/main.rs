@@ -16,8 +16,8 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use commands::{
-    build, check, describe, explain, export, inspect, manifest, pack, pull, push, serve as serving,
-    test, trace, validate, verify,
+    build, check, describe, explain, export, inspect, manifest, pack, pull, push, run_tests,
+    serve as serving, test, trace, validate, verify,
 };
 
 #[global_allocator]
@@ -40,6 +40,7 @@ enum Command {
     Check(check::Arguments),
     Test(test::Arguments),
     Serve(serving::Arguments),
+    RunTests(run_tests::Arguments),
     Trace(trace::Arguments),
     Validate(validate::Arguments),
     Describe(describe::Describe),
@@ -61,6 +62,7 @@ fn main() -> ExitCode {
         Command::Check(arguments) => check::run(&arguments),
         Command::Test(arguments) => test::run_cases(&arguments),
         Command::Serve(arguments) => serving::run(&arguments),
+        Command::RunTests(arguments) => run_tests::run(&arguments),
         Command::Trace(arguments) => trace::run(&arguments),
         Command::Validate(arguments) => validate::run(&arguments),
         Command::Describe(arguments) => describe::describe(&arguments),

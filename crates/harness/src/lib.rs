@@ -71,6 +71,7 @@ mod report;
 
 mod api;
 mod cache;
+pub mod command;
 pub mod symbols;
 
 pub use api::{Outcome, Request, Response, Test, TestError, run_folder};

@@ -111,6 +111,8 @@ pub use log;
 pub use plugin::{Plugin, Stream};
 pub use random::{random_bytes, random_u64};
 pub use reply::{Flow, LocalReply};
+#[cfg(feature = "schema")]
+pub use schemars;
 pub use side::{Request, Response, Side};
 pub use uri::{Authority, PathAndQuery};
 
