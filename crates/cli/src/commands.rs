@@ -7,6 +7,7 @@ pub(crate) mod explain;
 pub(crate) mod export;
 pub(crate) mod inspect;
 pub(crate) mod manifest;
+pub(crate) mod new;
 pub(crate) mod pack;
 pub(crate) mod pull;
 pub(crate) mod push;

@@ -16,7 +16,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use commands::{
-    build, check, describe, explain, export, inspect, manifest, pack, pull, push, run_tests,
+    build, check, describe, explain, export, inspect, manifest, new, pack, pull, push, run_tests,
     serve as serving, test, trace, validate, verify,
 };
 
@@ -36,6 +36,7 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
+    New(new::Arguments),
     Build(build::Arguments),
     Check(check::Arguments),
     Test(test::Arguments),
@@ -58,6 +59,7 @@ enum Command {
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let outcome = match arguments.command {
+        Command::New(arguments) => new::run(&arguments),
         Command::Build(arguments) => build::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),
         Command::Test(arguments) => test::run_cases(&arguments),
