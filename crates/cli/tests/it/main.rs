@@ -3,6 +3,7 @@
 mod check;
 mod explore;
 mod images;
+mod new;
 mod registry;
 mod serve;
 mod support;
