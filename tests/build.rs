@@ -40,7 +40,18 @@ fn main() {
 }
 
 /// Guests that are Rust.
-const GUESTS: &[&str] = &["--package", "guest-bare", "--package", "guest-raw"];
+const GUESTS: &[&str] = &[
+    "--package",
+    "guest-bare",
+    "--package",
+    "guest-raw",
+    "--package",
+    "guest-headers-sdk",
+    "--package",
+    "guest-headers-bare",
+    "--package",
+    "guest-callouts",
+];
 
 fn build(root: &Path, target: &Path, packages: &[&str]) {
     let mut cargo = Command::new(std::env::var_os("CARGO").expect("cargo sets it"));

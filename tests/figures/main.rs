@@ -11,6 +11,7 @@ mod gateway;
 mod gke;
 mod host;
 mod measure;
+mod sdk;
 mod vertical;
 
 use std::process::ExitCode;
@@ -38,6 +39,7 @@ const GROUPS: &[&str] = &[
 enum Bound {
     AtMost(f64),
     AtLeast(f64),
+    Exactly(f64),
 }
 
 impl Bound {
@@ -45,6 +47,7 @@ impl Bound {
         match self {
             Self::AtMost(most) => value <= most,
             Self::AtLeast(least) => value >= least,
+            Self::Exactly(only) => value == only,
         }
     }
 }
@@ -54,6 +57,7 @@ impl std::fmt::Display for Bound {
         match self {
             Self::AtMost(most) => write!(f, "<= {most}"),
             Self::AtLeast(least) => write!(f, ">= {least}"),
+            Self::Exactly(only) => write!(f, "= {only}"),
         }
     }
 }
@@ -76,6 +80,7 @@ fn main() -> ExitCode {
             "calibrate" => calibrate::measure(),
             "gateway" => gateway::measure(),
             "gke" => gke::measure(),
+            "sdk" => sdk::measure(),
             group if GROUPS.contains(&group) => eprintln!("no figures in group `{group}` yet"),
             other => {
                 eprintln!(

@@ -1,7 +1,9 @@
 //! Tests that cross crates: one binary of many modules.
 
 mod bounds;
+mod callouts;
 mod chains;
+mod dispatch;
 mod faults;
 mod guests;
 mod holding;

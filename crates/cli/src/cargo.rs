@@ -6,7 +6,10 @@ use std::process::{Command, Stdio};
 use anyhow::{Context as _, bail};
 use cargo_metadata::{CrateType, Message, MetadataCommand, Package, TargetKind};
 
+use gatewright_host::Need;
+
 use crate::exit::Usage;
+use crate::finish::{Finished, Optimised, finish};
 
 /// The target of every plugin.
 const TARGET: &str = "wasm32-wasip1";
@@ -22,6 +25,33 @@ pub(crate) struct Source {
     pub(crate) folder: PathBuf,
     /// What it says of itself.
     pub(crate) description: Option<String>,
+    /// What its `[package.metadata.gatewright]` says that it needs.
+    needs: Vec<String>,
+}
+
+impl Source {
+    /// What it says that it needs of a host.
+    pub(crate) fn needs(&self) -> Result<Vec<Need>, Usage> {
+        let needs = self.needs.iter().map(|need| {
+            need.parse().map_err(|error| {
+                let manifest = self.folder.join("Cargo.toml");
+                Usage(format!("`needs` in `{}`: {error}", manifest.display()))
+            })
+        });
+        needs.collect()
+    }
+
+    /// The JSON Schema of its configuration, without white space, if it has one.
+    pub(crate) fn config_schema(&self) -> anyhow::Result<Option<String>> {
+        let path = self.folder.join("config.schema.json");
+        if !path.exists() {
+            return Ok(None);
+        }
+        let text = crate::images::read_text(&path)?;
+        let schema: serde_json::Value = serde_json::from_str(&text)
+            .map_err(|error| Usage(format!("`{}`: {error}", path.display())))?;
+        Ok(Some(schema.to_string()))
+    }
 }
 
 /// The workspace around the current folder.
@@ -54,6 +84,7 @@ impl Workspace {
                     .map(|folder| folder.as_std_path().to_path_buf())
                     .unwrap_or_default(),
                 description: package.description.clone(),
+                needs: needs(&package.metadata),
             })
             .collect();
         plugins.sort_by(|a, b| a.name.cmp(&b.name));
@@ -92,6 +123,18 @@ impl Workspace {
     }
 }
 
+/// The list of texts under `gatewright.needs`.
+fn needs(metadata: &serde_json::Value) -> Vec<String> {
+    let needs = metadata.pointer("/gatewright/needs");
+    let needs = needs.and_then(serde_json::Value::as_array);
+    let text = |need: &serde_json::Value| match need.as_str() {
+        Some(text) => text.to_owned(),
+        // Said as it is written, so that the error names it.
+        None => need.to_string(),
+    };
+    needs.map_or_else(Vec::new, |needs| needs.iter().map(text).collect())
+}
+
 fn is_plugin(package: &Package) -> bool {
     package.targets.iter().any(|target| {
         target.kind.contains(&TargetKind::CDyLib) || target.crate_types.contains(&CrateType::CDyLib)
@@ -103,8 +146,10 @@ fn is_plugin(package: &Package) -> bool {
 pub(crate) struct Built {
     /// The package.
     pub(crate) name: String,
-    /// The module.
+    /// The module, as it is packed.
     pub(crate) wasm: PathBuf,
+    /// What Binaryen did to it.
+    pub(crate) optimised: Optimised,
 }
 
 /// Builds plugins for production and says where they are, or `None` when cargo failed, which told
@@ -144,17 +189,25 @@ pub(crate) fn build<'a>(
                 .iter()
                 .find(|file| file.extension() == Some("wasm"));
             if let Some(wasm) = wasm {
-                built.push(Built {
-                    // A package's library has its name with underscores.
-                    name: artifact.target.name.replace('_', "-"),
-                    wasm: wasm.as_std_path().to_path_buf(),
-                });
+                // A package's library has its name with underscores.
+                built.push((
+                    artifact.target.name.replace('_', "-"),
+                    wasm.as_std_path().to_path_buf(),
+                ));
             }
         }
     }
     if !cargo.wait().context("waiting for cargo")?.success() {
         return Ok(None);
     }
-    built.sort_by(|a, b| a.name.cmp(&b.name));
-    Ok(Some(built))
+    built.sort();
+    let finished = built.into_iter().map(|(name, wasm)| {
+        let Finished { wasm, optimised } = finish(&wasm)?;
+        Ok(Built {
+            name,
+            wasm,
+            optimised,
+        })
+    });
+    finished.collect::<anyhow::Result<_>>().map(Some)
 }

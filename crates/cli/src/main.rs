@@ -3,6 +3,7 @@
 mod cargo;
 mod commands;
 mod exit;
+mod finish;
 mod images;
 mod manifests;
 mod modules;
@@ -15,7 +16,8 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use commands::{
-    bench, build, check, describe, explain, export, inspect, manifest, pack, pull, push,
+    bench, build, check, describe, explain, export, inspect, manifest, new, pack, pull, push,
+    run_tests,
     serve as serving, test, trace, validate, verify,
 };
 
@@ -35,10 +37,12 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
+    New(new::Arguments),
     Build(build::Arguments),
     Check(check::Arguments),
     Test(test::Arguments),
     Serve(serving::Arguments),
+    RunTests(run_tests::Arguments),
     Trace(trace::Arguments),
     Bench(bench::Arguments),
     Validate(validate::Arguments),
@@ -57,10 +61,12 @@ enum Command {
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let outcome = match arguments.command {
+        Command::New(arguments) => new::run(&arguments),
         Command::Build(arguments) => build::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),
         Command::Test(arguments) => test::run_cases(&arguments),
         Command::Serve(arguments) => serving::run(&arguments),
+        Command::RunTests(arguments) => run_tests::run(&arguments),
         Command::Trace(arguments) => trace::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),
         Command::Validate(arguments) => validate::run(&arguments),

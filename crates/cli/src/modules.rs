@@ -6,8 +6,8 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use gatewright_harness::CodeCache;
 use gatewright_host::{
-    Chain, Door, Engine, EngineOptions, LoadError, ModuleCheck, ModuleFinding, Plugin, PluginSpec,
-    Profile, Recorded, TraceLevel, VmSettings, check_module, check_start,
+    Chain, Door, Engine, EngineOptions, LoadError, ModuleCheck, ModuleFinding, Need, Plugin,
+    PluginSpec, Profile, Recorded, TraceLevel, VmSettings, check_module, check_start,
 };
 
 use crate::cargo::{self, Workspace};
@@ -25,6 +25,8 @@ pub(crate) struct Module {
     pub(crate) path: PathBuf,
     /// Its bytes.
     pub(crate) wasm: Vec<u8>,
+    /// What its manifest says that it needs; unknown of a file.
+    pub(crate) needs: Option<Vec<Need>>,
 }
 
 /// Whether a file is meant: a package's name has neither a separator nor an ending.
@@ -45,7 +47,12 @@ pub(crate) fn find(text: &str) -> anyhow::Result<Option<Module>> {
     };
     let built = built.into_iter().find(|built| built.name == source.name);
     let built = built.with_context(|| format!("cargo built no module for `{}`", source.name))?;
-    read(built.name, built.wasm).map(Some)
+    let needs = source.needs()?;
+    let module = read(built.name, built.wasm)?;
+    Ok(Some(Module {
+        needs: Some(needs),
+        ..module
+    }))
 }
 
 /// Reads the module in a file.
@@ -55,7 +62,12 @@ pub(crate) fn read_module(path: &Path) -> anyhow::Result<Module> {
 
 fn read(name: String, path: PathBuf) -> anyhow::Result<Module> {
     let wasm = images::read_file(&path, READ_LIMIT)?;
-    Ok(Module { name, path, wasm })
+    Ok(Module {
+        name,
+        path,
+        wasm,
+        needs: None,
+    })
 }
 
 /// Compiles modules, through the user's cache where there is one.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use gatewright_harness::{Link, Subject, Suite, SuiteMap};
+use gatewright_harness::{Link, Subject, Suite, SuiteMap, symbols};
 use gatewright_host::{Plugin, Profile};
 
 use crate::cargo::{self, Source, Workspace};
@@ -156,7 +156,8 @@ impl Subjects {
         if let Some(plugin) = self.compiled.get(wasm) {
             return Ok(plugin.clone());
         }
-        let bytes = read(wasm)?;
+        let bytes = symbols::read(wasm)
+            .map_err(|error| Usage(format!("cannot read `{}`: {error}", wasm.display())))?;
         let plugin = self
             .compiler
             .compile(&bytes)

@@ -272,7 +272,7 @@ fn compiled(path: &Path) -> Result<Plugin, TestError> {
         .get_or_init(|| Engine::new(&EngineOptions::default()).map_err(|error| error.to_string()))
         .as_ref()
         .map_err(|error| TestError::Engine(error.clone()))?;
-    let wasm = std::fs::read(path).map_err(unreadable)?;
+    let wasm = crate::symbols::read(path).map_err(unreadable)?;
     let plugin = engine
         .compile(&wasm)
         .map_err(|error| TestError::NotAPlugin {

@@ -73,6 +73,8 @@ mod report;
 
 mod api;
 mod cache;
+pub mod command;
+pub mod symbols;
 
 pub use api::{Outcome, Request, Response, Test, TestError, run_folder};
 pub use bench::{CallbackCost, CaseCost, STREAMS, Streams, bench, profile};

@@ -1,6 +1,7 @@
 //! What can be said of a module without traffic: whether production takes it, and what of it
 //! would not work there.
 
+mod needs;
 mod reach;
 
 use std::fmt;
@@ -16,6 +17,8 @@ use crate::profile::{Profile, Rules, Support};
 use crate::trace::Trace;
 use crate::wasi;
 use reach::Use;
+
+pub use needs::{Need, UnknownNeed, check_needs};
 
 /// How bad it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -73,6 +76,10 @@ pub enum ModuleFindingKind {
     UnsupportedHostcall,
     /// Such a hostcall is imported, and whether it is called cannot be seen.
     PossibleHostcall,
+    /// The plugin's manifest says that it needs what the platform does not offer.
+    Need,
+    /// The module shows a need that the manifest does not name.
+    UndeclaredNeed,
     /// A WASI function that every host answers with an error is imported.
     UnsupportedWasi,
     /// A start function runs before the host is ready.
@@ -109,6 +116,8 @@ impl ModuleFindingKind {
         Self::Table,
         Self::UnsupportedHostcall,
         Self::PossibleHostcall,
+        Self::Need,
+        Self::UndeclaredNeed,
         Self::UnsupportedWasi,
         Self::StartFunction,
         Self::NoNames,
@@ -137,6 +146,8 @@ impl ModuleFindingKind {
             Self::Table => "Table",
             Self::UnsupportedHostcall => "UnsupportedHostcall",
             Self::PossibleHostcall => "PossibleHostcall",
+            Self::Need => "Need",
+            Self::UndeclaredNeed => "UndeclaredNeed",
             Self::UnsupportedWasi => "UnsupportedWasi",
             Self::StartFunction => "StartFunction",
             Self::NoNames => "NoNames",
@@ -156,6 +167,7 @@ impl ModuleFindingKind {
             | Self::NoCallback
             | Self::Stack
             | Self::PossibleHostcall
+            | Self::UndeclaredNeed
             | Self::StartFunction
             | Self::DebugSections
             | Self::AtStart => Severity::Warning,
@@ -170,6 +182,7 @@ impl ModuleFindingKind {
             | Self::Memory
             | Self::Table
             | Self::UnsupportedHostcall
+            | Self::Need
             | Self::Compile
             | Self::StartFails
             | Self::ConfigureRefused => Severity::Error,
@@ -206,6 +219,10 @@ impl ModuleFindingKind {
             Self::PossibleHostcall => {
                 "keep the name section (`strip = \"debuginfo\"`) so that it can be told, or show \
                  by cases that it is not called"
+            }
+            Self::Need => "run it on Envoy, or do without",
+            Self::UndeclaredNeed => {
+                "add it to `needs` in `[package.metadata.gatewright]` of its Cargo.toml"
             }
             Self::UnsupportedWasi => "do without files, sockets and threads",
             Self::StartFunction => "initialise in `_initialize` or in `proxy_on_vm_start`",

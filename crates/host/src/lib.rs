@@ -78,7 +78,8 @@ pub use callout::{Callout, CalloutKind, CalloutResponse, GrpcEvent};
 pub use capabilities::{Capabilities, UnknownCapability};
 pub use chain::{Chain, Effect, Events, Keeper, PluginSpec, StreamId, response_order};
 pub use check::{
-    ModuleCheck, ModuleFinding, ModuleFindingKind, Severity, check_module, check_start,
+    ModuleCheck, ModuleFinding, ModuleFindingKind, Need, Severity, UnknownNeed, check_module,
+    check_needs, check_start,
 };
 pub use door::{Door, Recorded};
 pub use engine::{Engine, EngineError, EngineOptions, Metering, Plugin};

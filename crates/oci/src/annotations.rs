@@ -23,6 +23,11 @@ pub struct Annotations {
     /// `org.opencontainers.image.created`: RFC 3339, only for who wants to give up one digest
     /// for one content.
     pub created: Option<String>,
+    /// `gatewright.config-schema`: the JSON Schema of the plugin's configuration. An annotation,
+    /// because the image holds one file and nothing else, and because whoever copies the image
+    /// copies it too, which is not so of an artifact that refers to it.
+    #[serde(skip)]
+    pub config_schema: Option<String>,
     /// Others, by key.
     pub others: BTreeMap<String, String>,
 }
@@ -61,6 +66,8 @@ pub enum AnnotationError {
 
 /// Key of the annotation that names compilers and tools.
 pub const BUILT_WITH: &str = "gatewright.built-with";
+/// Key of the annotation that holds the JSON Schema of the configuration.
+pub const CONFIG_SCHEMA: &str = "gatewright.config-schema";
 /// Key of the annotation that names the ABI version.
 pub const ABI: &str = "gatewright.abi";
 
@@ -101,6 +108,9 @@ impl Annotations {
             if let Some(value) = value {
                 map.insert(format!("org.opencontainers.image.{name}"), value.clone());
             }
+        }
+        if let Some(schema) = &self.config_schema {
+            map.insert(CONFIG_SCHEMA.to_owned(), schema.clone());
         }
         for (key, value) in &self.others {
             let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_' | '/');

@@ -43,7 +43,7 @@ pub mod manifest;
 pub mod sbom;
 pub mod sign;
 
-pub use annotations::{ABI, AnnotationError, Annotations, BUILT_WITH};
+pub use annotations::{ABI, AnnotationError, Annotations, BUILT_WITH, CONFIG_SCHEMA};
 pub use digest::{Digest, DigestError};
 pub use finding::{Finding, Severity};
 pub use image::{Blob, Content, Image, ImageError, Limits, Variant};

@@ -71,8 +71,10 @@
 //! crate panic. A callback that returns an error answers the client with a 500 unless
 //! [`Stream::on_error`] says otherwise.
 //!
+//! The `guide` module takes one capability a page, from nothing to a deployed plugin.
+//!
 //! Deliberately not here: waiting in a callback (production ignores it), anything that production
-//! refuses, and the numbers and encodings of the ABI, which are `gatewright-abi`'s.
+//! refuses outside of [`envoy`], and the numbers and encodings of the ABI, which are `gatewright-abi`'s.
 
 #![deny(clippy::indexing_slicing, clippy::expect_used)]
 
@@ -85,6 +87,8 @@ mod dispatch;
 mod driver;
 pub mod envoy;
 mod error;
+#[cfg(any(doc, doctest))]
+pub mod guide;
 mod headers;
 mod hostcall;
 mod logger;
@@ -112,6 +116,8 @@ pub use log;
 pub use plugin::{Plugin, Stream};
 pub use random::{random_bytes, random_u64};
 pub use reply::{Flow, LocalReply};
+#[cfg(feature = "schema")]
+pub use schemars;
 pub use side::{Request, Response, Side};
 pub use uri::{Authority, PathAndQuery};
 

@@ -28,6 +28,8 @@
 //! ```
 
 mod callouts;
+#[cfg(feature = "schema")]
+pub mod schema;
 
 use crate::dispatch::Dispatcher;
 use crate::envoy::tasks;

@@ -4,13 +4,16 @@ use anyhow::Context as _;
 use gatewright_host::{Limits, ModuleInfo};
 
 use super::{DIM, GREEN, RED, RESET};
-use crate::cargo::{self, Workspace};
+use crate::cargo::{self, Built, Workspace};
 use crate::exit::Outcome;
+use crate::finish::Optimised;
 
 /// Build plugins for production and check their size.
 ///
 /// Runs `cargo build --target wasm32-wasip1 --profile plugin` for the plugins of this workspace,
-/// then holds each module against the load balancer's limit.
+/// then Binaryen's `wasm-opt` if it is on the path, and holds each module against the load
+/// balancer's limit. Names of functions go to a file beside the module, where `gatewright test` and
+/// `gatewright trace` find them.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:\n  \
     gatewright build                  all plugins of the workspace\n  \
@@ -71,5 +74,20 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
             outcome = Outcome::Failed;
         }
     }
+    anstream::println!("{DIM}{}{RESET}", optimiser(&built));
     Ok(outcome)
+}
+
+/// A line on whether the optimiser ran.
+fn optimiser(built: &[Built]) -> String {
+    for plugin in built {
+        if let Optimised::Failed(why) = &plugin.optimised {
+            return format!("not optimised: {}: {why}", plugin.name);
+        }
+    }
+    match built.first().map(|plugin| &plugin.optimised) {
+        Some(Optimised::By(version)) => format!("optimised by wasm-opt {version}"),
+        _ => "not optimised: `wasm-opt` is not on the path (npm's `binaryen` has a current one)"
+            .to_owned(),
+    }
 }

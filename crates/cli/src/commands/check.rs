@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use gatewright_host::{Limits, ModuleCheck, ModuleInfo, Profile, Severity};
+use gatewright_host::{Limits, ModuleCheck, ModuleInfo, Profile, Severity, check_needs};
 use serde_json::json;
 
 use super::{DIM, GREEN, RED, RESET, YELLOW};
@@ -12,7 +12,7 @@ use crate::modules::{self, Compiler, Module};
 
 /// Check a plugin's module without traffic.
 ///
-/// Its ABI version, imports, exports, start function, size, memory, stack, names and debug
+/// What its manifest says that it needs (`needs` in `[package.metadata.gatewright]`); its ABI version, imports, exports, start function, size, memory, stack, names and debug
 /// sections; the hostcalls that its code can come to and the platform does not offer; and what it
 /// does when it is started and configured. Each finding has a code, a sentence and a fix.
 #[derive(clap::Args)]
@@ -54,12 +54,16 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
         return Ok(Outcome::Failed);
     };
     let compiler = Compiler::new()?;
-    let check = modules::check(
+    let mut check = modules::check(
         &compiler,
         &module.wasm,
         arguments.profile,
         config.as_deref(),
     );
+    if let (Some(needs), Some(info)) = (&module.needs, &check.info) {
+        let found = check_needs(info, arguments.profile, needs);
+        check.extend(found);
+    }
     match arguments.format {
         Format::Human => anstream::print!("{}", human(&module, &check, arguments.profile)),
         Format::Json => anstream::println!("{:#}", as_json(&module, &check, arguments.profile)),

@@ -214,6 +214,7 @@ fn jobs(arguments: &Arguments) -> anyhow::Result<Option<Vec<Job>>> {
             known: Annotations {
                 title: Some(source.name.clone()),
                 description: source.description.clone(),
+                config_schema: source.config_schema()?,
                 ..common.clone()
             },
             output: match &arguments.output {

@@ -4,6 +4,7 @@ mod bench;
 mod check;
 mod explore;
 mod images;
+mod new;
 mod registry;
 mod serve;
 mod support;
