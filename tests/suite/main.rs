@@ -2,6 +2,7 @@
 
 mod bounds;
 mod chains;
+mod conformance;
 mod faults;
 mod guests;
 mod holding;
@@ -11,4 +12,5 @@ mod profiles;
 mod replies;
 mod served;
 mod suites;
+mod support;
 mod tidy;
