@@ -38,6 +38,7 @@ const GROUPS: &[&str] = &[
 enum Bound {
     AtMost(f64),
     AtLeast(f64),
+    Exactly(f64),
 }
 
 impl Bound {
@@ -45,6 +46,8 @@ impl Bound {
         match self {
             Self::AtMost(most) => value <= most,
             Self::AtLeast(least) => value >= least,
+            // A count, which a float holds as it is.
+            Self::Exactly(count) => (value - count).abs() < f64::EPSILON,
         }
     }
 }
@@ -54,6 +57,7 @@ impl std::fmt::Display for Bound {
         match self {
             Self::AtMost(most) => write!(f, "<= {most}"),
             Self::AtLeast(least) => write!(f, ">= {least}"),
+            Self::Exactly(count) => write!(f, "= {count}"),
         }
     }
 }
