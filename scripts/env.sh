@@ -9,12 +9,14 @@ gatewright_cache=${XDG_CACHE_HOME:-$HOME/.cache}/gatewright
 # every other version of the library.
 envoy_version=1.40.0
 binaryen_version=132.0.0
+cargo_fuzz_version=0.13.2
 wasm_bindgen_version=$(awk '/^name = "wasm-bindgen"/ { getline; gsub(/"/, ""); print $3; exit }' "$gatewright_root/Cargo.lock")
 
 wasm_bindgen_home=$gatewright_cache/peers/wasm-bindgen-$wasm_bindgen_version
 binaryen_home=$gatewright_cache/peers/binaryen-$binaryen_version
 envoy_home=$gatewright_cache/peers/envoy-$envoy_version
 registry_home=$gatewright_cache/peers/docker-registry
+cargo_fuzz_home=$gatewright_cache/peers/cargo-fuzz-$cargo_fuzz_version
 
 for gatewright_dir in "$wasm_bindgen_home/bin" "$binaryen_home/node_modules/.bin" "$registry_home/usr/bin"; do
   case ":$PATH:" in

@@ -1,5 +1,6 @@
 //! What the tests and the figures share: the built plugins and where things lie.
 
+pub mod conformance;
 pub mod served;
 
 use std::path::{Path, PathBuf};
@@ -17,7 +18,12 @@ pub fn root() -> PathBuf {
         .unwrap_or_default()
 }
 
-/// The wasm of a guest of the tests, by the name of its folder in `tests/guests`.
+/// Where the wasm of a guest of the tests lies, by the name of its folder in `tests/guests`.
+pub fn guest_path(name: &str) -> PathBuf {
+    plugins().join(format!("guest_{name}.wasm"))
+}
+
+/// The wasm of a guest of the tests.
 ///
 /// # Panics
 /// When there is no such guest.

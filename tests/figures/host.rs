@@ -3,7 +3,8 @@
 use std::collections::VecDeque;
 
 use gatewright_harness::{Job, Link, RunOptions, Subject, load, run};
-use gatewright_host::{Metering, Plugin, TraceLevel};
+use gatewright_host::{Metering, Plugin, Profile, TraceLevel};
+use gatewright_tests::conformance::{Ours, hostcalls_held};
 
 use crate::exchange::{Floor, ROUNDS, Served, compile, over_floor};
 use crate::measure::{median, ratio, seconds};
@@ -16,6 +17,23 @@ pub(crate) fn measure() {
     warm(&wasm, &bare, &metered);
     fresh_cases(&metered);
     streams_growth(&bare);
+    hostcalls_covered();
+}
+
+/// Hostcalls with a case in the conformance kit that shows them, and to all of whose cases our
+/// host holds: in the profile where they are the fewest.
+#[expect(
+    clippy::expect_used,
+    reason = "a figure that cannot be measured is a failure"
+)]
+fn hostcalls_covered() {
+    let mut host = Ours::new().expect("the engine starts");
+    let held = Profile::ALL
+        .iter()
+        .map(|profile| hostcalls_held(&mut host, profile.name()));
+    let fewest = held.min().unwrap_or(0);
+    let all = Bound::Exactly(39.0);
+    figure("host", "hostcalls-covered", fewest as f64, "hostcalls", all);
 }
 
 /// A warm exchange without fuel and with it, both over the floor without.

@@ -47,7 +47,8 @@ impl Bound {
         match self {
             Self::AtMost(most) => value <= most,
             Self::AtLeast(least) => value >= least,
-            Self::Exactly(only) => value == only,
+            // A count, which a float holds as it is.
+            Self::Exactly(count) => (value - count).abs() < f64::EPSILON,
         }
     }
 }
@@ -57,7 +58,7 @@ impl std::fmt::Display for Bound {
         match self {
             Self::AtMost(most) => write!(f, "<= {most}"),
             Self::AtLeast(least) => write!(f, ">= {least}"),
-            Self::Exactly(only) => write!(f, "= {only}"),
+            Self::Exactly(count) => write!(f, "= {count}"),
         }
     }
 }

@@ -70,6 +70,7 @@ mod door;
 mod fault;
 mod finding;
 mod reply;
+mod support;
 mod trace;
 
 pub use attach::{AttachPoint, UnknownAttachPoint};
@@ -93,6 +94,7 @@ pub use module::{Import, LoadError, ModuleInfo, Signature};
 pub use profile::{Profile, Rules, Support, UnknownProfile};
 pub use reply::LocalReply;
 pub use shared::{Metric, Shared};
+pub use support::support_page;
 pub use trace::{
     Arguments, Cost, Entry, HostcallRecord, LogLine, LogSource, Span, Trace, TraceLevel, Value,
 };

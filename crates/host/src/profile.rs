@@ -123,7 +123,7 @@ pub enum HeaderAccess {
 pub enum BufferWrites {
     /// Any range; its start is moved back to the end of the buffer.
     Anywhere,
-    /// Prepend, append, or replace the whole; anything else is `BAD_ARGUMENT`.
+    /// The first ones, or none after the last; anything in the middle is `BAD_ARGUMENT`.
     Ends,
 }
 
@@ -158,7 +158,7 @@ pub enum AbsentBody {
 #[derive(Debug)]
 pub struct Rules {
     /// Treatment of each hostcall, by its place in [`Hostcall::ALL`].
-    support: [Support; Hostcall::ALL.len()],
+    pub(crate) support: [Support; Hostcall::ALL.len()],
     /// Limits that the platform enforces.
     pub limits: Limits,
     /// What happens to duplicate headers.
@@ -187,8 +187,8 @@ pub struct Rules {
     pub properties: Properties,
     /// Whether the plugin's configuration can be read outside of `on_configure` too.
     pub configuration_always: bool,
-    /// Whether the VM's configuration can be read outside of `on_vm_start` too.
-    pub vm_configuration_always: bool,
+    /// Whether VMs have a configuration, which can be read at any time.
+    pub vm_configuration: bool,
     /// What a body shows outside of its callback.
     pub absent_body: AbsentBody,
     /// What `proxy_get_log_level` answers.
@@ -289,7 +289,7 @@ static GOOGLE: Rules = Rules {
     protected_headers: true,
     properties: Properties::Forwarded,
     configuration_always: true,
-    vm_configuration_always: false,
+    vm_configuration: false,
     absent_body: AbsentBody::NotFound,
     log_level: LogLevelAnswer::Set,
     enqueue: Enqueue::Announces,
@@ -332,7 +332,7 @@ static TESTER: Rules = Rules {
     protected_headers: false,
     properties: Properties::Given,
     configuration_always: true,
-    vm_configuration_always: false,
+    vm_configuration: false,
     absent_body: AbsentBody::NotFound,
     log_level: LogLevelAnswer::Trace,
     enqueue: Enqueue::Fails,
@@ -360,7 +360,7 @@ static ENVOY: Rules = Rules {
     protected_headers: false,
     properties: Properties::Computed,
     configuration_always: false,
-    vm_configuration_always: true,
+    vm_configuration: true,
     absent_body: AbsentBody::Empty,
     log_level: LogLevelAnswer::Set,
     enqueue: Enqueue::Announces,

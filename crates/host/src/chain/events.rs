@@ -3,8 +3,11 @@
 //! Such a callback may act on any stream of its VM, so effects come out with the stream they are
 //! for.
 
+use gatewright_abi::Hostcall;
+
 use super::{Chain, Effect, StreamId};
 use crate::callout::{Callout, CalloutResponse, GrpcEvent};
+use crate::profile::Support;
 use crate::trace::{Trace, TraceLevel};
 use crate::vm::{Failed, Vm};
 
@@ -81,6 +84,10 @@ impl Chain {
         arguments: Vec<u8>,
         effects: &mut Vec<(StreamId, Effect)>,
     ) {
+        // Where plugins can call no function of the host, it calls none of theirs.
+        if self.rules.support(Hostcall::CallForeignFunction) != Support::Works {
+            return;
+        }
         self.root_event(plugin, effects, |vm, trace| {
             vm.on_foreign_function(function, arguments, trace)
         });

@@ -36,9 +36,7 @@ fn bytes(state: &State, buffer: BufferType) -> Option<&[u8]> {
         return body.or(absent);
     }
     match buffer {
-        BufferType::VmConfiguration
-            if state.configuring == Some(buffer) || state.rules.vm_configuration_always =>
-        {
+        BufferType::VmConfiguration if state.rules.vm_configuration => {
             Some(&state.settings.vm_configuration)
         }
         BufferType::PluginConfiguration
@@ -75,7 +73,8 @@ pub(super) fn get(
         ]
     });
     let bytes = bytes(cx.state, buffer).ok_or(Status::NotFound)?;
-    let end = start.checked_add(size).ok_or(Status::BadArgument)? as usize;
+    // Libraries ask for everything with the largest number there is, from wherever they start.
+    let end = (start as usize).saturating_add(size as usize);
     // A read past the end is cut off, and one that starts there is empty.
     let part = bytes
         .get(start as usize..end.min(bytes.len()))
@@ -146,9 +145,8 @@ pub(super) fn set(
     match writes {
         BufferWrites::Anywhere => {}
         BufferWrites::Ends => {
-            let prepends = start == 0 && size == 0;
-            let replaces = start == 0 && size >= body.len();
-            if !prepends && !replaces && start < body.len() {
+            // At the start so many bytes are taken away before the new ones are put there.
+            if start > 0 && start < body.len() {
                 return Err(Status::BadArgument);
             }
         }

@@ -19,6 +19,11 @@ pub(super) fn done(cx: &mut Cx<'_>) -> Answer {
 pub(super) fn set_effective(cx: &mut Cx<'_>, context: u32) -> Answer {
     cx.state
         .note(|| [("context", Value::Number(i64::from(context)))]);
+    // Zero is no context of a plugin: it means the one whose callback runs.
+    let context = match context {
+        0 => cx.state.running,
+        context => context,
+    };
     cx.state.effective = cx.state.place(context).ok_or(Status::BadArgument)?;
     Ok(())
 }

@@ -148,7 +148,8 @@ fn may_edit(cx: &mut Cx<'_>, name: (u32, u32), size: usize) -> Result<bool, Stat
 
 pub(super) fn size(cx: &mut Cx<'_>, map: u32, out: u32) -> Answer {
     let map = parse(cx.state, map)?;
-    let size = cx.state.map(map)?.byte_size() as u32;
+    // What can only be read has no size: hosts measure the map that they would change.
+    let size = cx.state.map_mut(map)?.byte_size() as u32;
     cx.state.note(|| [("size", Value::Number(size.into()))]);
     cx.write(out, size.to_le_bytes())
 }

@@ -197,8 +197,11 @@ impl Vm {
                         None => Ok(1),
                     },
                 )?;
-            // Nothing that it could wait for comes any more.
-            vm.store.data_mut().done_pending = done == 0;
+            // It waits for something, which does not come any more: it is never deleted.
+            if done == 0 {
+                vm.store.data_mut().done_pending = true;
+                return Ok(0);
+            }
             vm.callback(
                 Callback::OnDelete,
                 Place::Root,

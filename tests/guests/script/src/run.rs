@@ -232,7 +232,8 @@ impl Run {
         match word {
             Word::Number(number) => Some(*number),
             Word::Variable("context") => Some(i64::from(self.id)),
-            Word::Variable(name) => context::with(|memory| memory.get(name)),
+            // What a host did not give is 0, so that the calls that need it are made all the same.
+            Word::Variable(name) => Some(context::with(|memory| memory.get(name)).unwrap_or(0)),
             Word::Bytes(_) | Word::Pairs(_) | Word::Name(_) => None,
         }
     }
