@@ -145,13 +145,10 @@ pub(super) fn set(
     let (start, size) = (start as usize, size as usize);
     match writes {
         BufferWrites::Anywhere => {}
-        BufferWrites::Ends => {
-            let prepends = start == 0 && size == 0;
-            let replaces = start == 0 && size >= body.len();
-            if !prepends && !replaces && start < body.len() {
-                return Err(Status::BadArgument);
-            }
+        BufferWrites::Ends if start > 0 && start < body.len() => {
+            return Err(Status::BadArgument);
         }
+        BufferWrites::Ends => {}
     }
     let start = start.min(body.len());
     let end = start.saturating_add(size).min(body.len());
