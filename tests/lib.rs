@@ -1,5 +1,6 @@
 //! What the tests and the figures share: the built plugins and where things lie.
 
+pub mod parity;
 pub mod served;
 
 use std::path::{Path, PathBuf};

@@ -11,6 +11,7 @@ mod gateway;
 mod gke;
 mod host;
 mod measure;
+mod parity;
 mod vertical;
 
 use std::process::ExitCode;
@@ -76,6 +77,7 @@ fn main() -> ExitCode {
             "calibrate" => calibrate::measure(),
             "gateway" => gateway::measure(),
             "gke" => gke::measure(),
+            "parity" => parity::measure(),
             group if GROUPS.contains(&group) => eprintln!("no figures in group `{group}` yet"),
             other => {
                 eprintln!(

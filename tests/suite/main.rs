@@ -6,6 +6,7 @@ mod faults;
 mod guests;
 mod holding;
 mod limits;
+mod parity;
 mod plugins;
 mod profiles;
 mod replies;
