@@ -2,7 +2,9 @@
 
 mod cargo;
 mod commands;
+mod engines;
 mod exit;
+mod gather;
 mod images;
 mod manifests;
 mod modules;
@@ -15,7 +17,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use commands::{
-    bench, build, check, describe, explain, export, inspect, manifest, pack, pull, push,
+    bench, build, check, compare, describe, explain, export, inspect, manifest, pack, pull, push,
     serve as serving, test, trace, validate, verify,
 };
 
@@ -39,6 +41,7 @@ enum Command {
     Check(check::Arguments),
     Test(test::Arguments),
     Serve(serving::Arguments),
+    Compare(compare::Arguments),
     Trace(trace::Arguments),
     Bench(bench::Arguments),
     Validate(validate::Arguments),
@@ -61,6 +64,7 @@ fn main() -> ExitCode {
         Command::Check(arguments) => check::run(&arguments),
         Command::Test(arguments) => test::run_cases(&arguments),
         Command::Serve(arguments) => serving::run(&arguments),
+        Command::Compare(arguments) => compare::run(&arguments),
         Command::Trace(arguments) => trace::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),
         Command::Validate(arguments) => validate::run(&arguments),
