@@ -34,7 +34,7 @@ pub fn generate(seed: u64, exchanges: usize) -> Vec<Generated> {
     while count < exchanges {
         let family = families[cases.len() % families.len()];
         let (script, policy) = script(family, &mut dice);
-        let exchanges: Vec<_> = (0..family.exchanges())
+        let exchanges: Vec<_> = (0..family.exchanges(policy))
             .map(|_| exchange(&mut dice, family == Family::EditHeaders))
             .collect();
         count += exchanges.len();

@@ -38,9 +38,11 @@ impl Family {
     ];
 
     /// Exchanges on one VM. Callouts speak of the first stream by its name.
-    pub(super) const fn exchanges(self) -> usize {
+    /// When a VM that failed is made again hangs on the time, so there is one exchange until then.
+    pub(super) fn exchanges(self, policy: FailurePolicy) -> usize {
         match self {
             Self::Callout => 1,
+            Self::Trap if policy == FailurePolicy::Reload => 1,
             Self::Trap => 3,
             _ => 9,
         }
@@ -50,6 +52,7 @@ impl Family {
     pub(super) const fn weight(self) -> usize {
         match self {
             Self::Callout => 6,
+            Self::Trap => 4,
             Self::Observe | Self::State | Self::Wrong => 1,
             _ => 2,
         }
@@ -81,10 +84,7 @@ pub(super) fn script(family: Family, dice: &mut Dice) -> (String, FailurePolicy)
         Family::EditBodies => script.edit_bodies(),
         Family::Reply => script.reply(),
         Family::Trap => {
-            policy = match script.dice.below(2) {
-                0 => FailurePolicy::Closed,
-                _ => FailurePolicy::Open,
-            };
+            policy = FailurePolicy::ALL[script.dice.below(FailurePolicy::ALL.len())];
             script.trap();
         }
         Family::Pause => script.pause(),
