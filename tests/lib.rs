@@ -1,6 +1,7 @@
 //! What the tests and the figures share: the built plugins and where things lie.
 
 pub mod conformance;
+pub mod parity;
 pub mod served;
 
 use std::path::{Path, PathBuf};

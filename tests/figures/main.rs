@@ -11,6 +11,7 @@ mod gateway;
 mod gke;
 mod host;
 mod measure;
+mod parity;
 mod sdk;
 mod vertical;
 
@@ -82,6 +83,7 @@ fn main() -> ExitCode {
             "gateway" => gateway::measure(),
             "gke" => gke::measure(),
             "sdk" => sdk::measure(),
+            "parity" => parity::measure(),
             group if GROUPS.contains(&group) => eprintln!("no figures in group `{group}` yet"),
             other => {
                 eprintln!(

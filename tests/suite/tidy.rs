@@ -15,8 +15,13 @@ const EDGES: &[(&str, &[&str])] = &[
     ("gatewright-harness", &["gatewright-host"]),
     ("gatewright-gateway", &["gatewright-gke", "gatewright-host"]),
     (
+        "gatewright-envoy",
+        &["gatewright-harness", "gatewright-host"],
+    ),
+    (
         "gatewright-cli",
         &[
+            "gatewright-envoy",
             "gatewright-gateway",
             "gatewright-gke",
             "gatewright-harness",

@@ -2,8 +2,10 @@
 
 mod cargo;
 mod commands;
+mod engines;
 mod exit;
 mod finish;
+mod gather;
 mod images;
 mod manifests;
 mod modules;
@@ -16,8 +18,8 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use commands::{
-    bench, build, check, describe, explain, export, inspect, manifest, new, pack, pull, push,
-    run_tests,
+    bench, build, check, compare, describe, explain, export, inspect, manifest, new, pack, pull,
+    push, run_tests,
     serve as serving, test, trace, validate, verify,
 };
 
@@ -43,6 +45,7 @@ enum Command {
     Test(test::Arguments),
     Serve(serving::Arguments),
     RunTests(run_tests::Arguments),
+    Compare(compare::Arguments),
     Trace(trace::Arguments),
     Bench(bench::Arguments),
     Validate(validate::Arguments),
@@ -67,6 +70,7 @@ fn main() -> ExitCode {
         Command::Test(arguments) => test::run_cases(&arguments),
         Command::Serve(arguments) => serving::run(&arguments),
         Command::RunTests(arguments) => run_tests::run(&arguments),
+        Command::Compare(arguments) => compare::run(&arguments),
         Command::Trace(arguments) => trace::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),
         Command::Validate(arguments) => validate::run(&arguments),

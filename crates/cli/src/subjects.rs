@@ -27,8 +27,8 @@ pub(crate) struct Overrides {
 
 /// What a file of cases runs against, or why it does not run.
 pub(crate) enum Found {
-    /// This.
-    Subject(Subject),
+    /// This, and the module's file.
+    Subject(Subject, PathBuf),
     /// The plugin that it is for is not here.
     NotHere(String),
 }
@@ -149,7 +149,7 @@ impl Subjects {
         let mut subject = Subject::new(Link::new(plugin));
         subject.profile = self.overrides.profile;
         subject.config = config;
-        Ok(Found::Subject(subject))
+        Ok(Found::Subject(subject, wasm))
     }
 
     fn compile(&mut self, wasm: &Path) -> anyhow::Result<Plugin> {

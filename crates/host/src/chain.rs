@@ -150,6 +150,8 @@ struct Stream {
     response_started: bool,
     /// Whether the request is one of gRPC, asked where replies depend on it.
     is_grpc: bool,
+    /// Whether the request is a `HEAD`, asked where replies depend on it.
+    is_head: bool,
     /// The header maps as they left, by the first four numbers of the map types, where plugins may
     /// read them in the end.
     left: [Option<HeaderMap>; 4],
@@ -288,6 +290,7 @@ impl Chain {
         stream.response_arrived = false;
         stream.response_started = false;
         stream.is_grpc = false;
+        stream.is_head = false;
         stream.members.clear();
         for link in &mut self.links {
             link.restart_if_due(self.door.as_mut(), &*self.keeper, self.level);
@@ -394,15 +397,18 @@ impl Chain {
     /// The exchange is over, or its client went away: contexts are ended, and its story is told.
     pub fn close(&mut self, id: StreamId) -> Trace {
         let stream = &mut self.streams[id.0];
-        let left = std::mem::take(&mut stream.left);
+        let mut left = std::mem::take(&mut stream.left);
+        // Envoy's log knows trailers that came while a plugin held the response's headers.
+        let held = stream.members.iter().find_map(|member| {
+            let gate = member.gates[Direction::Response as usize].as_deref()?;
+            gate.waiting_trailers().cloned()
+        });
+        left[3] = left[3].take().or(held);
         for (link, member) in self.links.iter_mut().zip(&stream.members) {
             if let Some(slot) = member.slot {
-                if self.rules.on_log {
-                    link.show_left(slot, member.generation, &left);
-                }
                 link.close_stream(
-                    slot,
-                    member.generation,
+                    (slot, member.generation),
+                    &left,
                     &mut stream.trace,
                     self.door.as_mut(),
                 );

@@ -42,6 +42,7 @@
 //! ```
 
 mod headers;
+mod inline;
 
 mod profile;
 

@@ -88,6 +88,9 @@ pub enum Duplicates {
     Kept,
     /// They become one field, values joined by a comma and a space, and the map is sorted by name.
     Merged,
+    /// As Envoy's header map has it: some names have one line, to which further values are joined;
+    /// pseudo-headers come first, and what is set comes last.
+    Inline,
 }
 
 /// What the clock shows to a guest.
@@ -123,7 +126,7 @@ pub enum HeaderAccess {
 pub enum BufferWrites {
     /// Any range; its start is moved back to the end of the buffer.
     Anywhere,
-    /// The first ones, or none after the last; anything in the middle is `BAD_ARGUMENT`.
+    /// A range from the first byte on, or past the last; anything else is `BAD_ARGUMENT`.
     Ends,
 }
 
@@ -202,6 +205,8 @@ pub struct Rules {
     pub replies_pass_plugins: bool,
     /// Whether a plugin that failed is started again, unless its settings say otherwise.
     pub restarts: bool,
+    /// Whether a plugin that fails open lets the very exchange go on in which it fails.
+    pub open_when_it_fails: bool,
     /// The status that a client sees when a plugin fails closed.
     pub failure_status: u16,
 }
@@ -298,6 +303,7 @@ static GOOGLE: Rules = Rules {
     replies_pass_plugins: false,
     // "If frequent, plugin restarts are throttled": so there are restarts.
     restarts: true,
+    open_when_it_fails: true,
     failure_status: 500,
 };
 
@@ -340,6 +346,7 @@ static TESTER: Rules = Rules {
     status: Some((1, "unimplmemented")),
     replies_pass_plugins: false,
     restarts: false,
+    open_when_it_fails: true,
     failure_status: 500,
 };
 
@@ -347,7 +354,7 @@ static TESTER: Rules = Rules {
 static ENVOY: Rules = Rules {
     support: [Support::Works; Hostcall::ALL.len()],
     limits: Limits::ENVOY,
-    duplicates: Duplicates::Kept,
+    duplicates: Duplicates::Inline,
     lower_names: true,
     header_access: HeaderAccess::UntilContinued,
     buffer_writes: BufferWrites::Ends,
@@ -368,6 +375,8 @@ static ENVOY: Rules = Rules {
     replies_pass_plugins: true,
     // `FAIL_CLOSED` is the default; `FAIL_RELOAD` is set in the plugin's settings.
     restarts: false,
+    // Envoy resets or answers 503 where the VM fails; `FAIL_OPEN` is about what comes after.
+    open_when_it_fails: false,
     failure_status: 503,
 };
 

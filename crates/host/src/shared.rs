@@ -242,6 +242,9 @@ fn queue_mut(inner: &mut Inner, queue: u32) -> Result<&mut Queue, Status> {
 fn metric_mut(inner: &mut Inner, id: u32) -> Result<&mut Metric, Status> {
     // The kind is read from the number itself, so a made-up number of a histogram is refused for
     // its kind where one of a counter is not found.
+    if id & 3 == 3 {
+        return Err(Status::BadArgument);
+    }
     let place = ((id >> 2) as usize)
         .checked_sub(1)
         .ok_or(Status::NotFound)?;

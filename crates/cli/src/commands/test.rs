@@ -5,13 +5,16 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
-use gatewright_harness::{Job, Report, ReportFormat, RunOptions, Suite, find, load, run};
+use gatewright_envoy::{CaseVerdict, Peer, unseen};
+use gatewright_harness::{CaseReport, Job, Report, ReportFormat, RunOptions, SuiteReport, run};
 use gatewright_host::Profile;
 use notify::{RecursiveMode, Watcher as _};
 use regex::Regex;
 
-use crate::exit::{Outcome, Usage};
-use crate::subjects::{Found, Overrides, Subjects};
+use crate::engines::{ask, peer, tell_unasked};
+use crate::exit::Outcome;
+use crate::gather::{DEFAULT, Gathered, gather, jobs};
+use crate::subjects::Overrides;
 
 /// Replay cases against built plugins.
 ///
@@ -24,7 +27,8 @@ use crate::subjects::{Found, Overrides, Subjects};
     gatewright test plugins/local-reply --watch       again at each change\n  \
     gatewright test tests.textpb --plugin my.wasm     a suite of Google's, against any module\n  \
     gatewright test --filter 'hello' --format junit   some cases, for a build server\n  \
-    gatewright test plugins/local-reply --explore     also in other chunks, twice at once, …\n\n\
+    gatewright test plugins/local-reply --explore     also in other chunks, twice at once, …\n  \
+    gatewright test --against envoy                   the same cases in a real Envoy\n\n\
     `--explore` reruns each case that passes with its bodies in other chunks, with the end of a \
     message on its headers or in an empty last chunk, and as two streams that take turns in one \
     VM, none of which may change what comes of it; and with header names in another case and \
@@ -50,8 +54,19 @@ pub(crate) struct Arguments {
     /// Form of the report
     #[arg(long, value_name = "human|json|junit", default_value = "human")]
     format: ReportFormat,
+    /// What runs the cases: our emulator, or a real Envoy
+    #[arg(
+        long,
+        value_name = "emulator|envoy",
+        default_value = "emulator",
+        hide_possible_values = true
+    )]
+    against: Against,
+    /// The Envoy to ask [default: the one that GATEWRIGHT_ENVOY names]
+    #[arg(long, value_name = "PATH", requires = "against")]
+    envoy: Option<PathBuf>,
     /// Rerun each case in ways that must not change what comes of it
-    #[arg(long)]
+    #[arg(long, conflicts_with = "envoy")]
     explore: bool,
     /// Seed of what exploring chooses at random; the same seed gives the same variants
     #[arg(long, value_name = "N", default_value_t = 0, requires = "explore")]
@@ -61,6 +76,13 @@ pub(crate) struct Arguments {
     watch: bool,
 }
 
+/// What runs cases.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Against {
+    Emulator,
+    Envoy,
+}
+
 pub(crate) fn run_cases(arguments: &Arguments) -> anyhow::Result<Outcome> {
     if arguments.watch {
         return watch(arguments);
@@ -68,71 +90,35 @@ pub(crate) fn run_cases(arguments: &Arguments) -> anyhow::Result<Outcome> {
     once(arguments)
 }
 
-/// The folder that is meant when none is named.
-const DEFAULT: &str = "plugins";
-
 fn once(arguments: &Arguments) -> anyhow::Result<Outcome> {
     let start = Instant::now();
-    let default = [PathBuf::from(DEFAULT)];
-    let paths = if arguments.paths.is_empty() {
-        &default[..]
-    } else {
-        &arguments.paths
-    };
     let mut report = Report::default();
-    let mut suites = Vec::new();
-    for path in paths {
-        for file in find(path).map_err(|error| Usage(error.to_string()))? {
-            match load(&file) {
-                Ok(suite) => suites.push(suite),
-                Err(error) => report.errors.push((file, error.to_string())),
-            }
-        }
-    }
-    if suites.is_empty() && report.errors.is_empty() {
-        let searched: Vec<_> = paths
-            .iter()
-            .map(|path| path.display().to_string())
-            .collect();
-        return Err(Usage(format!("there are no cases in `{}`", searched.join("`, `"))).into());
-    }
-    let mut subjects = Subjects::new(Overrides {
+    let overrides = Overrides {
         plugin: arguments.plugin.clone(),
         config: arguments.config.clone(),
         profile: arguments.profile,
-    })?;
-    if !subjects.build(&suites)? {
-        return Ok(Outcome::Failed);
-    }
-    let mut found = Vec::new();
-    for suite in &suites {
-        match subjects.of(suite)? {
-            Found::Subject(subject) => found.push((suite, subject)),
-            Found::NotHere(why) => report.skipped.push((suite.file.clone(), why)),
-        }
-    }
-    let jobs: Vec<_> = found
-        .iter()
-        .map(|(suite, subject)| match &arguments.filter {
-            Some(filter) => Job::new(suite, subject).filtered(|case| filter.is_match(&case.name)),
-            None => Job::new(suite, subject),
-        })
-        .filter(|job| !job.selected.is_empty() || arguments.filter.is_none())
-        .collect();
-    if jobs.is_empty() && report.errors.is_empty() {
-        let why = match &arguments.filter {
-            Some(filter) => format!("no case matches `{filter}`"),
-            None => format!("no case could be run: {}", reasons(&suites, &report)),
-        };
-        return Err(Usage(why).into());
-    }
-    let stopwatch = || start.elapsed();
-    let options = RunOptions {
-        explore: arguments.explore.then_some(arguments.seed),
-        stopwatch: Some(&stopwatch),
-        ..RunOptions::default()
     };
-    report.suites = run(&jobs, &options);
+    let peer = match arguments.against {
+        Against::Emulator => None,
+        Against::Envoy => Some(peer(arguments.envoy.as_ref())?),
+    };
+    let Some(gathered) = gather(&arguments.paths, overrides, &mut report)? else {
+        return Ok(Outcome::Failed);
+    };
+    let jobs = jobs(&gathered, arguments.filter.as_ref(), &report)?;
+    report.suites = match peer {
+        None => {
+            let stopwatch = || start.elapsed();
+            let options = RunOptions {
+                explore: arguments.explore.then_some(arguments.seed),
+                stopwatch: Some(&stopwatch),
+                ..RunOptions::default()
+            };
+            let jobs: Vec<_> = jobs.into_iter().map(|(job, _)| job).collect();
+            run(&jobs, &options)
+        }
+        Some(peer) => in_envoy(&peer, &jobs)?,
+    };
     report.time = Some(start.elapsed());
     let colour = arguments.format == ReportFormat::Human && super::colour();
     anstream::print!("{}", report.render(arguments.format, colour));
@@ -143,15 +129,39 @@ fn once(arguments: &Arguments) -> anyhow::Result<Outcome> {
     })
 }
 
-fn reasons(suites: &[Suite], report: &Report) -> String {
-    let mut reasons: Vec<_> = report.skipped.iter().map(|(_, why)| why.as_str()).collect();
-    reasons.sort_unstable();
-    reasons.dedup();
-    format!(
-        "{} files of cases were passed over; {}",
-        suites.len(),
-        reasons.join("; ")
-    )
+/// The same cases in a real Envoy, judged by what they expect. Those that it cannot be asked are
+/// told apart, and are neither passed nor failed.
+fn in_envoy<'a>(peer: &Peer, jobs: &[(Job<'a>, &'a Gathered)]) -> anyhow::Result<Vec<SuiteReport>> {
+    let mut suites: Vec<SuiteReport> = Vec::new();
+    let mut unasked = Vec::new();
+    for asked in ask(peer, jobs)? {
+        let (suite, case) = (&asked.from.suite, asked.case);
+        if suites.last().is_none_or(|last| last.file != suite.file) {
+            suites.push(SuiteReport {
+                file: suite.file.clone(),
+                cases: Vec::new(),
+            });
+        }
+        let run = match (asked.verdict, unseen(case)) {
+            (CaseVerdict::Inexpressible(reason), _) | (_, Some(reason)) => {
+                unasked.push((asked.from, case, reason));
+                continue;
+            }
+            (CaseVerdict::Ran(verdict), None) => verdict.run,
+        };
+        if let Some(last) = suites.last_mut() {
+            last.cases.push(CaseReport {
+                name: case.name.clone(),
+                line: case.place.line,
+                failures: run.check(case, suite.format),
+                fuel: 0,
+                time: None,
+                explored: None,
+            });
+        }
+    }
+    tell_unasked(&unasked);
+    Ok(suites)
 }
 
 /// How long changes are gathered before the cases run again: editors write a file in several steps.

@@ -72,7 +72,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
         return Ok(Outcome::Failed);
     }
     let subject = match subjects.of(&suite)? {
-        Found::Subject(subject) => subject,
+        Found::Subject(subject, _) => subject,
         Found::NotHere(why) => return Err(Usage(why).into()),
     };
     let run = run_case(case, &subject, TraceLevel::Full);

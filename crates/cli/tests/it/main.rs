@@ -2,6 +2,7 @@
 
 mod bench;
 mod check;
+mod engines;
 mod explore;
 mod images;
 mod new;

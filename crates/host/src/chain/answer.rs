@@ -103,6 +103,10 @@ impl Chain {
             return;
         }
         let headers = dress(&mut reply, stream.is_grpc);
+        if stream.is_head {
+            // The length of a body that is not sent stays in the headers.
+            reply.body.clear();
+        }
         if stream.response_arrived {
             stream.course = Course::Over;
             stream.left[2] = Some(headers.clone());

@@ -1,12 +1,13 @@
 //! How the parts of a message pass the plugins of a chain.
 
-use gatewright_abi::Action;
+use gatewright_abi::{Action, MapType};
 
 use super::gate::{Gate, Gather, hold, take_held};
 use super::{Chain, Course, Effect, StreamId, response_order};
 use crate::finding::{Finding, FindingKind};
 use crate::headers::HeaderMap;
 use crate::hostcalls::settle;
+use crate::profile::HeaderAccess;
 use crate::profile::Rules;
 use crate::trace::{Entry, Trace};
 use crate::vm::{Direction, Failed, Vm};
@@ -45,15 +46,17 @@ impl Chain {
         if !matches!(stream.course, Course::Running) {
             return;
         }
+        let which = unit.map(direction);
         if let Unit::Headers(map, _) | Unit::Trailers(map) = &mut unit {
             if self.rules.lower_names {
                 map.lower_names();
             }
-            settle(map, self.rules.duplicates);
+            settle(map, which, self.rules.duplicates);
         }
         match (direction, &unit) {
             (Direction::Request, Unit::Headers(headers, _)) if self.rules.replies_pass_plugins => {
                 let kind = headers.get(b"content-type");
+                stream.is_head = headers.get(b":method") == Some(b"HEAD");
                 stream.is_grpc = kind.is_some_and(|kind| kind.starts_with(b"application/grpc"));
             }
             // Without headers of its own, a body belongs to a response that began elsewhere.
@@ -219,6 +222,7 @@ impl Chain {
         effects: &mut Vec<Effect>,
     ) -> Turn {
         self.spread(id, index);
+        self.keep_answered(id, index, direction, &unit);
         if self.conclude(id, index, effects) {
             return Turn::Over;
         }
@@ -281,6 +285,23 @@ impl Chain {
         Turn::Held
     }
 
+    /// Headers that a plugin answers itself stay in its sight until its stream ends, where the
+    /// platform takes them from it only when they go on.
+    fn keep_answered(&mut self, id: StreamId, index: usize, direction: Direction, unit: &Unit) {
+        let (Unit::Headers(map, _) | Unit::Trailers(map)) = unit else {
+            return;
+        };
+        let member = &self.streams[id.0].members[index];
+        let Some((vm, slot)) = self.links[index].vm(member.generation).zip(member.slot) else {
+            return;
+        };
+        let context = vm.stream_mut(slot);
+        let answered = context.reply.is_some() || context.closed;
+        if answered && self.rules.header_access == HeaderAccess::UntilContinued {
+            context.maps[unit.map(direction).as_u32() as usize] = Some(map.clone());
+        }
+    }
+
     /// The plugin's VM failed in its turn: the unit goes on without it, after what it held, or the
     /// exchange fails.
     #[cold]
@@ -293,7 +314,7 @@ impl Chain {
         effects: &mut Vec<Effect>,
     ) -> Turn {
         self.plugin_failed(index, Some(id));
-        if !self.links[index].spec().fail_open {
+        if !self.links[index].spec().fail_open || !self.rules.open_when_it_fails {
             self.fail(id, effects);
             return Turn::Over;
         }
@@ -510,6 +531,16 @@ impl Unit {
         match self {
             Self::Body(body, end) => Self::Body(gate.whole(body), end),
             unit => unit,
+        }
+    }
+
+    /// Which of a stream's maps it fills; that of its headers for a body, which has none.
+    const fn map(&self, direction: Direction) -> MapType {
+        match (direction, self) {
+            (Direction::Request, Self::Trailers(_)) => MapType::HttpRequestTrailers,
+            (Direction::Request, _) => MapType::HttpRequestHeaders,
+            (Direction::Response, Self::Trailers(_)) => MapType::HttpResponseTrailers,
+            (Direction::Response, _) => MapType::HttpResponseHeaders,
         }
     }
 

@@ -43,6 +43,11 @@ pub(super) enum Gather {
 pub(super) type Held = (Option<HeaderMap>, Option<Vec<u8>>, Option<HeaderMap>);
 
 impl Gate {
+    /// Trailers that came while headers were held.
+    pub(super) fn waiting_trailers(&self) -> Option<&HeaderMap> {
+        self.trailers.as_ref()
+    }
+
     /// Takes in a unit that comes while the plugin holds an earlier one. Returns what the plugin is
     /// shown of it: nothing while it holds headers, the whole body gathered so far while it holds
     /// that.

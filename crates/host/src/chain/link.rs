@@ -130,32 +130,17 @@ impl Link {
         }
     }
 
-    /// Shows a stream context the headers as they left the chain, for its log.
-    pub(super) fn show_left(
-        &mut self,
-        slot: usize,
-        generation: u32,
-        left: &[Option<HeaderMap>; 4],
-    ) {
-        if let Some(vm) = self.vm(generation) {
-            let maps = &mut vm.stream_mut(slot).maps;
-            maps.clone_from(left);
-            // Envoy's log knows no trailers of the request.
-            maps[1] = None;
-        }
-    }
-
     pub(super) fn close_stream(
         &mut self,
-        slot: usize,
-        generation: u32,
+        (slot, generation): (usize, u32),
+        left: &[Option<HeaderMap>; 4],
         trace: &mut Box<Trace>,
         clock: &mut dyn Door,
     ) {
         let Some(vm) = self.vm(generation) else {
             return;
         };
-        match vm.close_stream(slot, trace) {
+        match vm.close_stream(slot, left, trace) {
             Ok(()) => self.failures = 0,
             Err(Failed) => self.discard(clock),
         }

@@ -144,12 +144,10 @@ pub(super) fn set(
     let (start, size) = (start as usize, size as usize);
     match writes {
         BufferWrites::Anywhere => {}
-        BufferWrites::Ends => {
-            // At the start so many bytes are taken away before the new ones are put there.
-            if start > 0 && start < body.len() {
-                return Err(Status::BadArgument);
-            }
+        BufferWrites::Ends if start > 0 && start < body.len() => {
+            return Err(Status::BadArgument);
         }
+        BufferWrites::Ends => {}
     }
     let start = start.min(body.len());
     let end = start.saturating_add(size).min(body.len());

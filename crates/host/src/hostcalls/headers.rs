@@ -7,6 +7,7 @@ use crate::attach::AttachPoint;
 use crate::fault::Ended;
 use crate::finding::FindingKind;
 use crate::headers::HeaderMap;
+use crate::inline;
 use crate::profile::Duplicates;
 use crate::state::State;
 use crate::trace::{Entry, Value};
@@ -91,9 +92,11 @@ pub(super) fn read_pairs<'a>(state: &mut State, wire: &'a [u8]) -> pairs::Pairs<
 }
 
 /// Puts duplicates together and sorts by name, where the platform does so.
-pub(crate) fn settle(map: &mut HeaderMap, duplicates: Duplicates) {
-    if duplicates == Duplicates::Kept {
-        return;
+pub(crate) fn settle(map: &mut HeaderMap, which: MapType, duplicates: Duplicates) {
+    match duplicates {
+        Duplicates::Kept => return,
+        Duplicates::Inline => return inline::settle(map, which),
+        Duplicates::Merged => {}
     }
     let mut merged: Vec<(Vec<u8>, Vec<u8>)> = Vec::with_capacity(map.len());
     for (name, value) in map.iter() {
@@ -232,7 +235,7 @@ pub(super) fn set_pairs(cx: &mut Cx<'_>, map: u32, data: u32, length: u32) -> An
     if state.rules.protected_headers {
         new = keep_protected(state, map, &new)?;
     }
-    settle(&mut new, state.rules.duplicates);
+    settle(&mut new, map, state.rules.duplicates);
     *state.map_mut(map)? = new;
     Ok(())
 }
@@ -281,6 +284,10 @@ pub(super) fn add(
         (value, length),
         |headers, duplicates, key, value| match duplicates {
             Duplicates::Kept => headers.append(key, value),
+            Duplicates::Inline => {
+                let map = MapType::from_u32(map).unwrap_or(MapType::HttpRequestHeaders);
+                inline::add(headers, map, key, value);
+            }
             Duplicates::Merged => {
                 let mut joined = headers.get(key).unwrap_or_default().to_vec();
                 join(&mut joined, value);
@@ -303,8 +310,9 @@ pub(super) fn replace(
         map,
         (key, key_length),
         (value, length),
-        |headers, _, key, value| {
-            headers.replace(key, value);
+        |headers, duplicates, key, value| match duplicates {
+            Duplicates::Kept | Duplicates::Merged => headers.replace(key, value),
+            Duplicates::Inline => inline::set(headers, key, value),
         },
     )
 }
@@ -342,9 +350,9 @@ fn edit(
     } else {
         change(headers, duplicates, key, value);
     }
-    if headers.len() != before {
+    if headers.len() != before && duplicates == Duplicates::Merged {
         // A sorted map stays sorted.
-        settle(headers, duplicates);
+        settle(headers, map, duplicates);
     }
     Ok(())
 }
@@ -403,7 +411,7 @@ mod tests {
         let mut map: HeaderMap = [("b", "1"), ("A", ""), ("B", "2"), ("a", "x")]
             .into_iter()
             .collect();
-        settle(&mut map, Duplicates::Merged);
+        settle(&mut map, MapType::HttpRequestHeaders, Duplicates::Merged);
         let expected: HeaderMap = [("A", "x"), ("b", "1, 2")].into_iter().collect();
         assert_eq!(map, expected);
     }

@@ -50,7 +50,7 @@ pub(super) fn send(
         }
         // With merged duplicates the last value of a reply's header wins.
         match state.rules.duplicates {
-            Duplicates::Kept => headers.append(name, value),
+            Duplicates::Kept | Duplicates::Inline => headers.append(name, value),
             Duplicates::Merged => headers.replace(name, value),
         }
     }

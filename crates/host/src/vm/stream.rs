@@ -116,11 +116,13 @@ impl Vm {
     }
 
     /// The end of a stream: `on_log` where the platform has it, `on_done`, `on_delete`. Envoy
-    /// writes its logs before it takes its filters apart.
+    /// writes its logs before it takes its filters apart. The log is about the headers as they
+    /// left the chain, or as far as they came; afterwards the guest sees what it saw before.
     /// Its context is gone afterwards, whatever the guest did.
     pub(crate) fn close_stream(
         &mut self,
         slot: usize,
+        left: &[Option<HeaderMap>; 4],
         trace: &mut Box<Trace>,
     ) -> Result<(), Failed> {
         let id = self.stream(slot).id;
@@ -128,7 +130,17 @@ impl Vm {
         let closed = self.traced(trace, |vm| {
             let place = Place::Stream(slot);
             if has_log {
-                vm.store.data_mut().stream_mut(slot).read_only = true;
+                let context = vm.stream_mut(slot);
+                context.read_only = true;
+                let held = context.maps.clone();
+                for (map, left) in context.maps.iter_mut().zip(left) {
+                    if left.is_some() {
+                        map.clone_from(left);
+                    }
+                }
+                // Envoy's log knows no trailers of the request.
+                context.maps[1] = None;
+                let hidden = std::mem::take(&mut context.request_hidden);
                 vm.callback(
                     Callback::OnLog,
                     place,
@@ -140,7 +152,8 @@ impl Vm {
                 )?;
                 let context = vm.stream_mut(slot);
                 context.read_only = false;
-                context.maps = [const { None }; 4];
+                context.maps = held;
+                context.request_hidden = hidden;
             }
             vm.callback(
                 Callback::OnDone,

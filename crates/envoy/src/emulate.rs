@@ -1,0 +1,343 @@
+//! A planned case in the emulator, in the profile of Envoy, told as Envoy's outcomes are.
+
+use std::sync::Arc;
+
+use gatewright_harness::{Case, FailurePolicy, Phase};
+use gatewright_host::{
+    CalloutKind, Chain, Door, Effect, Events, HeaderMap, LogLevel, Plugin, PluginSpec, Profile,
+    Recorded, StreamId, Trace, TraceLevel, VmSettings,
+};
+
+use crate::callouts::{Services, Turns};
+use crate::http1::Seen;
+use crate::outcome::{Call, Outcome, calls_of_trace};
+use crate::plan::{Part, Plan, Sent, Told};
+
+/// What the emulator did with a case.
+#[derive(Debug, Default)]
+pub(crate) struct Emulated {
+    /// Whether the plugin started.
+    pub(crate) started: bool,
+    /// The messages of its start.
+    pub(crate) start_logs: Vec<(LogLevel, Vec<u8>)>,
+    /// Its exchanges.
+    pub(crate) exchanges: Vec<Exchanged>,
+}
+
+/// One exchange, and what the peer may wait for.
+#[derive(Debug, Default)]
+pub(crate) struct Exchanged {
+    pub(crate) outcome: Outcome,
+    /// Callouts that each event sets off.
+    pub(crate) callouts: Vec<usize>,
+    /// Whether the request was on its way to the upstream after each event.
+    pub(crate) arrived: Vec<bool>,
+}
+
+/// How the plugin of a case is set up.
+#[derive(Clone, Debug)]
+pub(crate) struct Settings<'a> {
+    pub(crate) plugin: &'a Plugin,
+    /// The name of plugin and VM.
+    pub(crate) name: &'a str,
+    pub(crate) config: Option<&'a Arc<[u8]>>,
+    pub(crate) policy: FailurePolicy,
+}
+
+/// Runs a case.
+pub(crate) fn emulate(case: &Case, plan: &Plan, given: &Settings<'_>) -> Emulated {
+    let mut settings = VmSettings::new(Profile::Envoy);
+    if let Some(config) = given.config {
+        settings.configuration = Arc::clone(config);
+    }
+    settings.name = given.name.to_owned();
+    settings.vm_id = given.name.to_owned();
+    settings.restarts = given.policy == FailurePolicy::Reload;
+    // Envoy's log tells calls at its lowest level only, so that is what plugins are told it is.
+    settings.log_level = LogLevel::Trace;
+    let spec = PluginSpec {
+        plugin: given.plugin.clone(),
+        settings,
+        fail_open: given.policy == FailurePolicy::Open,
+        events: Events::ALL,
+    };
+    let (clock, known) = (case.clock, plan.services.clone());
+    let door = move || {
+        Box::new(Network {
+            recorded: Recorded::new(clock, 0),
+            services: known.clone(),
+        }) as Box<dyn Door>
+    };
+    let mut chain = Chain::start(Profile::Envoy, vec![spec], door, TraceLevel::Full);
+    let start = chain.start_trace(0);
+    let mut emulated = Emulated {
+        started: chain.start_faults().next().is_none(),
+        start_logs: start
+            .iter()
+            .flat_map(|trace| &trace.logs)
+            .map(|line| (line.level, line.message.clone()))
+            .collect(),
+        exchanges: Vec::new(),
+    };
+    if emulated.started || given.policy == FailurePolicy::Open {
+        let mut turns = Turns::default();
+        for sent in &plan.exchanges {
+            let drive = Drive::new(&mut chain, case, &plan.services, &mut turns);
+            emulated.exchanges.push(drive.exchange(sent));
+        }
+    }
+    emulated
+}
+
+/// The machine as a case gives it: a clock that stands, and the services that there are.
+struct Network {
+    recorded: Recorded,
+    services: Services,
+}
+
+impl Door for Network {
+    fn realtime(&mut self) -> u64 {
+        self.recorded.realtime()
+    }
+
+    fn monotonic(&mut self) -> u64 {
+        self.recorded.monotonic()
+    }
+
+    fn random(&mut self, buffer: &mut [u8]) {
+        self.recorded.random(buffer);
+    }
+
+    fn knows_upstream(&mut self, name: &[u8]) -> bool {
+        self.services.knows(name)
+    }
+}
+
+/// One exchange on its way through the chain.
+struct Drive<'a> {
+    chain: &'a mut Chain,
+    services: &'a Services,
+    turns: &'a mut Turns,
+    stream: StreamId,
+    /// Spans of the stream's trace that were told already.
+    told: usize,
+    done: Exchanged,
+    over: bool,
+}
+
+impl<'a> Drive<'a> {
+    fn new(
+        chain: &'a mut Chain,
+        case: &Case,
+        services: &'a Services,
+        turns: &'a mut Turns,
+    ) -> Self {
+        let stream = chain.open(&case.attributes);
+        Self {
+            chain,
+            services,
+            turns,
+            stream,
+            told: 0,
+            done: Exchanged::default(),
+            over: false,
+        }
+    }
+
+    fn exchange(mut self, sent: &Sent) -> Exchanged {
+        for part in &sent.request {
+            self.part(part);
+        }
+        let arrived = self.done.outcome.upstream.as_ref();
+        if arrived.is_some_and(|seen| seen.complete) {
+            for part in &sent.response {
+                self.part(part);
+            }
+        }
+        let trace = self.chain.close(self.stream);
+        self.tell(&trace);
+        self.tell_root();
+        self.done
+    }
+
+    fn part(&mut self, part: &Part) {
+        if self.over {
+            return;
+        }
+        let mut effects = Vec::new();
+        let (chain, id) = (&mut *self.chain, self.stream);
+        let is_response = matches!(
+            part.phase,
+            Phase::ResponseHeaders | Phase::ResponseBody | Phase::ResponseTrailers
+        );
+        match (part.event.clone(), is_response) {
+            (Told::Headers(map, end), false) => chain.request_headers(id, map, end, &mut effects),
+            (Told::Headers(map, end), true) => chain.response_headers(id, map, end, &mut effects),
+            (Told::Body(chunk, end), false) => chain.request_body(id, chunk, end, &mut effects),
+            (Told::Body(chunk, end), true) => chain.response_body(id, chunk, end, &mut effects),
+            (Told::Trailers(map), false) => chain.request_trailers(id, map, &mut effects),
+            (Told::Trailers(map), true) => chain.response_trailers(id, map, &mut effects),
+        }
+        self.take(effects);
+        let answered = self.settle();
+        self.done.callouts.push(answered);
+        let arrived = self.done.outcome.upstream.is_some();
+        self.done.arrived.push(arrived);
+    }
+
+    /// Carries out what the event set off: callouts, queues, and what those set off.
+    fn settle(&mut self) -> usize {
+        let mut answered = 0;
+        loop {
+            self.tell_stream();
+            let mut effects = Vec::new();
+            self.chain.run_due(&mut effects);
+            self.take_all(effects);
+            let callouts = self.chain.take_callouts();
+            if callouts.is_empty() {
+                return answered;
+            }
+            for callout in callouts {
+                let CalloutKind::Http {
+                    upstream,
+                    headers,
+                    body,
+                    trailers,
+                    ..
+                } = callout.kind
+                else {
+                    continue;
+                };
+                answered += 1;
+                self.done.outcome.callouts.push(Seen {
+                    headers: line_first(headers),
+                    body,
+                    trailers,
+                    complete: true,
+                });
+                let name = String::from_utf8_lossy(&upstream);
+                let answer = Some(self.turns.next(self.services, &name).told());
+                let mut effects = Vec::new();
+                self.chain
+                    .http_call_response(callout.plugin, callout.token, answer, &mut effects);
+                self.take_all(effects);
+            }
+        }
+    }
+
+    fn take_all(&mut self, effects: Vec<(StreamId, Effect)>) {
+        self.tell_root();
+        let own = effects.into_iter().map(|(_, effect)| effect).collect();
+        self.take(own);
+        self.tell_stream();
+    }
+
+    fn tell_root(&mut self) {
+        let trace = self.chain.take_root_trace();
+        self.done.outcome.calls.extend(calls_of_trace(&trace, 0));
+    }
+
+    fn tell_stream(&mut self) {
+        let trace = self.chain.trace(self.stream);
+        let calls = calls_of_trace(trace, self.told);
+        self.told = trace.spans.len();
+        self.done.outcome.calls.extend(calls);
+    }
+
+    fn tell(&mut self, trace: &Trace) {
+        let calls: Vec<Call> = calls_of_trace(trace, self.told);
+        self.done.outcome.calls.extend(calls);
+    }
+
+    fn take(&mut self, effects: Vec<Effect>) {
+        for effect in effects {
+            self.effect(effect);
+        }
+    }
+
+    fn effect(&mut self, effect: Effect) {
+        let outcome = &mut self.done.outcome;
+        match effect {
+            Effect::RequestHeaders {
+                headers,
+                end_of_stream,
+            } => {
+                outcome.upstream = Some(Seen {
+                    headers: line_first(headers),
+                    complete: end_of_stream,
+                    ..Seen::default()
+                });
+            }
+            Effect::ResponseHeaders {
+                headers,
+                end_of_stream,
+            } => {
+                outcome.client.response = Some(Seen {
+                    headers: line_first(headers),
+                    complete: end_of_stream,
+                    ..Seen::default()
+                });
+            }
+            Effect::RequestBody {
+                chunk,
+                end_of_stream,
+            } => append(&mut outcome.upstream, &chunk, end_of_stream),
+            Effect::ResponseBody {
+                chunk,
+                end_of_stream,
+            } => append(&mut outcome.client.response, &chunk, end_of_stream),
+            Effect::RequestTrailers(map) => end_with(&mut outcome.upstream, map),
+            Effect::ResponseTrailers(map) => end_with(&mut outcome.client.response, map),
+            Effect::Reply(reply) => {
+                self.over = true;
+                let mut headers = HeaderMap::new();
+                headers.append(b":status", reply.status.to_string().as_bytes());
+                headers.extend(&reply.headers);
+                outcome.client.response = Some(Seen {
+                    headers,
+                    body: reply.body,
+                    complete: true,
+                    ..Seen::default()
+                });
+            }
+            Effect::Fail { status } => {
+                self.over = true;
+                let status = status.to_string();
+                outcome.client.response = Some(Seen {
+                    headers: [(":status", status)].into_iter().collect(),
+                    complete: true,
+                    ..Seen::default()
+                });
+            }
+            Effect::Reset => {
+                self.over = true;
+                outcome.client.cut = true;
+            }
+            _ => {}
+        }
+    }
+}
+
+fn append(seen: &mut Option<Seen>, chunk: &[u8], ends: bool) {
+    let seen = seen.get_or_insert_default();
+    seen.body.extend_from_slice(chunk);
+    seen.complete = ends;
+}
+
+fn end_with(seen: &mut Option<Seen>, trailers: HeaderMap) {
+    let seen = seen.get_or_insert_default();
+    seen.trailers = trailers;
+    seen.complete = true;
+}
+
+/// Headers as a receiver reads them: the first line, then `host`, then the fields.
+fn line_first(headers: HeaderMap) -> HeaderMap {
+    let mut map = HeaderMap::new();
+    for name in [&b":method"[..], b":path", b":authority", b":status"] {
+        if let Some(value) = headers.get(name) {
+            map.append(name, value);
+        }
+    }
+    map.extend(headers.iter().filter(|(name, _)| !name.starts_with(b":")));
+    map
+}
