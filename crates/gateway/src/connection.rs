@@ -104,7 +104,7 @@ pub(crate) async fn serve(
     let stream = match tls {
         None => Stream::Plain(stream),
         Some(config) => {
-            let accept = TlsAcceptor::from(config).accept(stream);
+            let accept = Box::pin(TlsAcceptor::from(config).accept(stream));
             let limit = worker.limits.handshake_timeout;
             let Ok(Ok(stream)) = tokio::time::timeout(limit, accept).await else {
                 return;
@@ -124,10 +124,11 @@ pub(crate) async fn serve(
     };
     let connection = Rc::new(connection);
     let guarded = Guarded::new(stream, Rc::clone(&connection), &worker.limits);
+    // Boxed, so that an idle connection has the state of its own protocol and no other.
     if connection.http1.get() {
-        one(worker, connection, guarded).await;
+        Box::pin(one(worker, connection, guarded)).await;
     } else {
-        two(worker, connection, guarded).await;
+        Box::pin(two(worker, connection, guarded)).await;
     }
 }
 
@@ -138,7 +139,12 @@ async fn one(worker: Rc<Worker>, connection: Rc<Connection>, guarded: Guarded) {
     let serving = Rc::clone(&connection);
     let service = service_fn(move |request| {
         serving.begin();
-        proxy::handle(Rc::clone(&worker), Rc::clone(&serving), request)
+        // Boxed, so that a connection holds the state of an exchange only while there is one.
+        Box::pin(proxy::handle(
+            Rc::clone(&worker),
+            Rc::clone(&serving),
+            request,
+        ))
     });
     let mut http = http1::Builder::new();
     http.max_header_size(limits.head_bytes)

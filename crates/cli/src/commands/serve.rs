@@ -206,10 +206,10 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
     anstream::eprint!("{}", tell::conditions(&report));
     anstream::eprint!("{}", tell::addresses(&gateway, &report, &cacert));
     anstream::eprintln!("ready");
-    events.watch(serving.watched());
+    events.watch(serving.watched(), serving.images.watched());
     while events.next() == Event::Changed {
         serving.reload(&gateway, &cacert);
-        events.watch(serving.watched());
+        events.watch(serving.watched(), serving.images.watched());
     }
     anstream::eprintln!("{DIM}stopping{RESET}");
     let cut = gateway.drain(arguments.drain);
@@ -268,11 +268,10 @@ impl Serving<'_> {
         anstream::eprintln!("reloaded in {milliseconds} ms");
     }
 
-    /// Everything whose change changes what is served.
+    /// Manifests and settings.
     fn watched(&self) -> Vec<PathBuf> {
         let mut watched = self.arguments.manifests.paths.clone();
         watched.extend(self.arguments.settings.clone());
-        watched.extend(self.images.watched());
         watched
     }
 

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -24,6 +25,8 @@ pub(crate) struct Events {
     received: Receiver<Event>,
     watcher: RecommendedWatcher,
     watched: Vec<PathBuf>,
+    /// Files and folders of images, which may have any name.
+    images: Arc<Mutex<Vec<PathBuf>>>,
 }
 
 impl Events {
@@ -31,9 +34,12 @@ impl Events {
     pub(crate) fn new() -> anyhow::Result<Self> {
         let (sender, received) = channel();
         signals(sender.clone())?;
+        let images: Arc<Mutex<Vec<PathBuf>>> = Arc::default();
+        let known = Arc::clone(&images);
         let watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
             let concerns = event.is_ok_and(|event| {
-                !event.kind.is_access() && event.paths.iter().any(|path| concerns(path))
+                let images = known.lock().unwrap_or_else(PoisonError::into_inner);
+                !event.kind.is_access() && event.paths.iter().any(|path| concerns(path, &images))
             });
             if concerns {
                 // The receiver only goes away with the program.
@@ -45,11 +51,17 @@ impl Events {
             received,
             watcher,
             watched: Vec::new(),
+            images,
         })
     }
 
-    /// Watches these files and folders, and no longer what was watched before and is not among them.
-    pub(crate) fn watch(&mut self, paths: Vec<PathBuf>) {
+    /// Watches these manifests and what images are made of, and no longer what was watched before
+    /// and is not among them.
+    pub(crate) fn watch(&mut self, manifests: Vec<PathBuf>, images: Vec<PathBuf>) {
+        let mut paths = manifests;
+        paths.extend(images.iter().cloned());
+        let images = images.into_iter().map(absolute).collect();
+        *self.images.lock().unwrap_or_else(PoisonError::into_inner) = images;
         // A file that an editor replaces is another file, so that its folder is what is watched.
         let mut wanted: Vec<PathBuf> = paths
             .into_iter()
@@ -93,10 +105,33 @@ impl Events {
     }
 }
 
-/// Build output changes at every build, and only its modules matter.
-fn concerns(path: &Path) -> bool {
-    let is_output = path.components().any(|part| part.as_os_str() == "target");
-    !is_output || path.extension().is_some_and(|ending| ending == "wasm")
+/// Whether a change of a file may change what is served. Other files lie beside manifests too, such
+/// as a log that each request makes longer. Build output changes at every build, and only its
+/// modules matter.
+fn concerns(path: &Path, images: &[PathBuf]) -> bool {
+    let ending = path.extension().and_then(|ending| ending.to_str());
+    if matches!(ending, Some("yaml" | "yml" | "json")) {
+        return !path.components().any(|part| part.as_os_str() == "target");
+    }
+    let path = absolute(path.to_path_buf());
+    images.iter().any(|image| {
+        path.strip_prefix(image).is_ok_and(|inside| {
+            let is_output = inside.components().any(|part| part.as_os_str() == "target");
+            !is_output || ending == Some("wasm")
+        })
+    })
+}
+
+/// The path without links and detours. Of a file that is gone its folder is resolved.
+fn absolute(path: PathBuf) -> PathBuf {
+    let resolved = path.canonicalize().ok().or_else(|| {
+        let folder = match path.parent() {
+            Some(folder) if !folder.as_os_str().is_empty() => folder,
+            _ => Path::new("."),
+        };
+        Some(folder.canonicalize().ok()?.join(path.file_name()?))
+    });
+    resolved.unwrap_or(path)
 }
 
 #[cfg(unix)]
@@ -135,4 +170,26 @@ fn signals(events: Sender<Event>) -> anyhow::Result<()> {
     // Ctrl-C ends the program by itself there.
     std::mem::forget(events);
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_log_beside_manifests_changes_nothing() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let at = |name: &str| folder.path().join(name);
+        std::fs::create_dir_all(at("plugin/target")).expect("a folder");
+        let images = [absolute(at("my.wasm")), absolute(at("plugin"))];
+        let check =
+            |name: &str, expected| assert_eq!(concerns(&at(name), &images), expected, "{name}");
+        check("route.yaml", true);
+        check("gatewright.yaml", true);
+        check("my.wasm", true);
+        check("plugin/lib.rs", true);
+        check("plugin/target/lib.d", false);
+        check("other.wasm", false);
+        check("log", false);
+    }
 }

@@ -3,7 +3,7 @@
 use crate::support::{Answer, OK, Setup, TO_UP, Upstream, route};
 
 /// A module with these functions, and some texts in its memory.
-fn module(functions: &str) -> String {
+pub(crate) fn module(functions: &str) -> String {
     format!(
         r#"(module
   (import "env" "proxy_add_header_map_value" (func $add (param i32 i32 i32 i32 i32) (result i32)))
@@ -24,7 +24,7 @@ fn module(functions: &str) -> String {
 }
 
 /// Marks heads of both halves.
-const MARK: &str = r#"
+pub(crate) const MARK: &str = r#"
   (func (export "proxy_on_request_headers") (param i32 i32 i32) (result i32)
     (drop (call $log (i32.const 2) (i32.const 16) (i32.const 4)))
     (drop (call $add (i32.const 0) (i32.const 0) (i32.const 8) (i32.const 16) (i32.const 4)))
@@ -65,11 +65,11 @@ const REFUSE: &str = r#"
 const LATE: &str = r#"
   (func (export "proxy_on_response_body") (param i32 i32 i32) (result i32) unreachable)"#;
 
-const HEADERS: &str = "[RequestHeaders, ResponseHeaders]";
+pub(crate) const HEADERS: &str = "[RequestHeaders, ResponseHeaders]";
 const ALL: &str = "[RequestHeaders, RequestBody, ResponseHeaders, ResponseBody]";
 
 /// An upstream behind a chain of plugins on paths with `/plugin`.
-fn setup(upstream: &Upstream, plugins: &[&str], events: &str, more: &str) -> Setup {
+pub(crate) fn setup(upstream: &Upstream, plugins: &[&str], events: &str, more: &str) -> Setup {
     let mut manifests = route(TO_UP);
     manifests += "---
 apiVersion: networking.gke.io/v1
