@@ -1,6 +1,8 @@
 //! The program as its users run it: command lines, exit codes, what is printed, what is written.
 
 mod check;
+#[path = "../../../oci/tests/it/docker_registry.rs"]
+mod docker_registry;
 mod explore;
 mod images;
 mod registry;
