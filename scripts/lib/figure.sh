@@ -15,6 +15,21 @@ figure() {
   }'
 }
 
+# of_tests PACKAGE TARGET FILTER…: runs the tests of a target (`lib` or a test binary) and prints `ID VALUE` for each line
+# `figure ID VALUE` that they print, and `passed N` for how many passed. Without one of those
+# lines a figure has no value and is short.
+of_tests() {
+  local package=$1 target=(--test "$2")
+  [[ $2 != lib ]] || target=(--lib)
+  shift 2
+  # A dot for each test that passed may stand before what the next one prints.
+  cargo test --locked --quiet --package "$package" "${target[@]}" -- --nocapture --test-threads 1 "$@" 2>&1 |
+    sed -n -e 's/^[.]*figure \([a-z-]*\) \([0-9.]*\)$/\1 \2/p' -e 's/^test result: ok[.] \([0-9]*\) passed; 0 failed;.*/passed \1/p'
+}
+
+# value ID: the value of a figure among the lines of `of_tests` on standard input.
+value() { awk -v id="$1" '$1 == id { found = $2 } END { print found == "" ? "missing" : found }'; }
+
 # median_seconds COMMAND…: of five runs after one that does not count, for what is warm; or
 # `failed`, which no bound holds for, with the end of what the command said.
 median_seconds() {

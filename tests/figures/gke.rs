@@ -1,6 +1,7 @@
 //! Manifests: what a condition costs, and what a large repository of manifests does.
 
 use std::hint::black_box;
+use std::path::PathBuf;
 
 use gatewright_gke::cel::{Options, Request, compile};
 
@@ -38,6 +39,15 @@ pub(crate) fn measure() {
         many_documents(),
         "s",
         Bound::AtMost(3.0),
+    );
+    let (seconds, megabytes) = hostile_input();
+    figure("gke", "hostile-input-s", seconds, "s", Bound::AtMost(3.0));
+    figure(
+        "gke",
+        "hostile-input-mb",
+        megabytes,
+        "MB",
+        Bound::AtMost(500.0),
     );
 }
 
@@ -86,9 +96,7 @@ fn many_documents() -> f64 {
         let path = folder.path().join(format!("{file}.yaml"));
         std::fs::write(path, text).expect("there is room for temporary files");
     }
-    let program = std::env::current_exe()
-        .expect("it has a path")
-        .with_file_name("gatewright");
+    let program = program();
     let rounds = (0..5).map(|_| {
         seconds(|| {
             let status = std::process::Command::new(&program)
@@ -101,4 +109,86 @@ fn many_documents() -> f64 {
         })
     });
     median(rounds.collect())
+}
+
+#[expect(
+    clippy::expect_used,
+    reason = "a figure that cannot be measured is a failure"
+)]
+fn program() -> PathBuf {
+    std::env::current_exe()
+        .expect("it has a path")
+        .with_file_name("gatewright")
+}
+
+/// The most seconds and megabytes that the program takes for input made to hurt it. Each is
+/// refused: what it costs to say so is what counts.
+#[expect(
+    clippy::expect_used,
+    reason = "a figure that cannot be measured is a failure"
+)]
+fn hostile_input() -> (f64, f64) {
+    let folder = tempfile::tempdir().expect("there is room for temporary files");
+    let mut bomb = "a0: &a0 [x]\n".to_owned();
+    for level in 1..40 {
+        bomb.push_str(&format!("a{level}: &a{level} [*a{0},*a{0}]\n", level - 1));
+    }
+    let mut state = 1_u32;
+    let noise = std::iter::repeat_with(|| {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (state >> 24) as u8
+    });
+    let garbage: Vec<u8> = noise.take(100 << 20).collect();
+    let inputs: [(&str, &[u8]); 4] = [
+        ("bomb.yaml", bomb.as_bytes()),
+        ("garbage.yaml", &garbage),
+        (
+            "documents.yaml",
+            &b"---\n[\n".repeat(100 << 20 >> 2)[..100 << 20],
+        ),
+        ("deep.yaml", &b"[".repeat(1000)),
+    ];
+    let (mut slowest, mut largest) = (0.0_f64, 0.0_f64);
+    for (name, bytes) in inputs {
+        let path = folder.path().join(name);
+        std::fs::write(&path, bytes).expect("there is room for temporary files");
+        let rounds = (0..3).map(|_| {
+            let mut peak = 0.0;
+            let taken = seconds(|| {
+                let mut child = std::process::Command::new(program())
+                    .arg("validate")
+                    .arg(&path)
+                    .stdout(std::process::Stdio::null())
+                    .stderr(std::process::Stdio::null())
+                    .spawn()
+                    .expect("the program is beside this one");
+                let status = loop {
+                    peak = peak_megabytes(child.id()).unwrap_or(peak);
+                    if let Some(status) = child.try_wait().expect("it is our child") {
+                        break status;
+                    }
+                    std::thread::sleep(std::time::Duration::from_millis(1));
+                };
+                assert_eq!(status.code(), Some(1), "{name} is refused");
+            });
+            largest = largest.max(peak);
+            taken
+        });
+        slowest = slowest.max(median(rounds.collect()));
+    }
+    assert!(
+        largest > 0.0,
+        "peak memory is read from /proc, which is not there"
+    );
+    (slowest, largest)
+}
+
+/// The most memory that a process had so far, as Linux tells it; nothing once it has ended.
+fn peak_megabytes(process: u32) -> Option<f64> {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).ok()?;
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let kilobytes: f64 = line.split_whitespace().next()?.parse().ok()?;
+    Some(kilobytes / 1024.0)
 }

@@ -108,6 +108,17 @@ fn every_rule_finds_its_invalid_fixture_and_takes_its_valid_one() {
             wrong.push(format!("{:?} invalid: {found:?}", fixture.rule));
         }
     }
+    #[expect(
+        clippy::print_stdout,
+        reason = "the count is a figure, read with --nocapture"
+    )]
+    {
+        println!("figure rules {}", Rule::ALL.len());
+        println!(
+            "figure rules-with-fixtures {}",
+            FIXTURES.len() - wrong.len()
+        );
+    }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 

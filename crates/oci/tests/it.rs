@@ -1,5 +1,7 @@
 //! Images from outside: packed twice, damaged, hostile, and through real peers.
 
+#[path = "it/docker_registry.rs"]
+mod docker_registry;
 #[path = "it/golden.rs"]
 mod golden;
 #[path = "it/hostile_layers.rs"]

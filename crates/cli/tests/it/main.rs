@@ -3,6 +3,8 @@
 mod bench;
 mod check;
 mod engines;
+#[path = "../../../oci/tests/it/docker_registry.rs"]
+mod docker_registry;
 mod explore;
 mod images;
 mod new;

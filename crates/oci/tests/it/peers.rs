@@ -1,119 +1,40 @@
 //! The real peers: Debian's docker-registry on a free port of loopback, and skopeo.
 
-use std::io::{BufRead as _, BufReader, Write as _};
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::path::Path;
+use std::process::{Command, Output};
 
 use gatewright_oci::registry::{CredentialSource, Options, RegistryError};
 use gatewright_oci::{Image, Limits, Reference, Registry, Variant, layout, media, pack_plugin};
 
+use crate::docker_registry::{DockerRegistry, Setup, peer};
 use crate::scripted::{PASSWORD, login, quick};
 use crate::support::{image, plugin, wasm};
 
-/// The path of a program, or nothing with one visible line; missing peers fail the test when
-/// `GATEWRIGHT_REQUIRE_PEERS` is `1`.
-pub(crate) fn peer(program: &str) -> Option<PathBuf> {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let found = std::env::split_paths(&path)
-        .map(|folder| folder.join(program))
-        .find(|path| path.is_file());
-    if found.is_none() {
-        let required = std::env::var("GATEWRIGHT_REQUIRE_PEERS").is_ok_and(|value| value == "1");
-        assert!(!required, "`{program}` is required and not in PATH");
-        let _ = writeln!(std::io::stderr(), "skipped: `{program}` is not in PATH");
-    }
-    found
-}
-
-/// What the registry is to ask for.
-#[derive(Default)]
-pub(crate) struct Setup {
-    pub(crate) basic: bool,
-    pub(crate) tls: bool,
-}
-
-/// A docker-registry that ends with the test.
+/// A docker-registry, and how it is reached.
 pub(crate) struct Real {
-    child: Child,
-    pub(crate) address: String,
-    pub(crate) folder: tempfile::TempDir,
+    registry: DockerRegistry,
     setup: Setup,
 }
 
-impl Drop for Real {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+impl std::ops::Deref for Real {
+    type Target = DockerRegistry;
+
+    fn deref(&self) -> &DockerRegistry {
+        &self.registry
     }
 }
 
 impl Real {
     pub(crate) fn start(setup: Setup) -> Option<Self> {
-        let program = peer("docker-registry")?;
-        let folder = tempfile::tempdir().expect("a folder");
-        let at = |name: &str| folder.path().join(name).display().to_string();
-        let mut config = format!(
-            "version: 0.1\nlog: {{level: info, formatter: json, accesslog: {{disabled: true}}}}\nstorage:\n  filesystem: {{rootdirectory: {}}}\nhttp:\n  addr: 127.0.0.1:0\n",
-            at("data")
-        );
-        if setup.tls {
-            let key = rcgen::generate_simple_self_signed([
-                "localhost".to_owned(),
-                "127.0.0.1".to_owned(),
-            ])
-            .expect("a certificate");
-            std::fs::write(at("cert.pem"), key.cert.pem()).expect("writes");
-            std::fs::write(at("key.pem"), key.signing_key.serialize_pem()).expect("writes");
-            config += &format!(
-                "  tls: {{certificate: {}, key: {}}}\n",
-                at("cert.pem"),
-                at("key.pem")
-            );
-        }
-        if setup.basic {
-            let hash = bcrypt::hash(PASSWORD, 4).expect("hashes");
-            std::fs::write(at("htpasswd"), format!("me:{hash}\n")).expect("writes");
-            config += &format!(
-                "auth:\n  htpasswd: {{realm: test, path: {}}}\n",
-                at("htpasswd")
-            );
-        }
-        std::fs::write(at("config.yml"), config).expect("writes");
-        let mut child = Command::new(program)
-            .args(["serve", &at("config.yml")])
-            .env("OTEL_TRACES_EXPORTER", "none")
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("starts");
-        let mut log = BufReader::new(child.stderr.take().expect("piped"));
-        let mut seen = String::new();
-        // The port is the registry's own choice, which it tells in its log.
-        let address = loop {
-            let mut line = String::new();
-            let read = log.read_line(&mut line).expect("reads");
-            assert!(read > 0, "docker-registry ended: {seen}");
-            if let Some((_, rest)) = line.split_once("listening on ") {
-                let end = rest.find([',', '"', ' ']).unwrap_or(rest.len());
-                break rest[..end].to_owned();
-            }
-            seen += &line;
-        };
-        // What it goes on to say must not fill the pipe.
-        std::thread::spawn(move || std::io::copy(&mut log, &mut std::io::sink()));
-        Some(Self {
-            child,
-            address,
-            folder,
-            setup,
-        })
+        let registry = DockerRegistry::start(setup)?;
+        Some(Self { registry, setup })
     }
 
     pub(crate) fn options(&self) -> Options {
         Options {
             plain_http: !self.setup.tls,
             ca_file: self.setup.tls.then(|| self.folder.path().join("cert.pem")),
-            credentials: if self.setup.basic {
+            credentials: if self.setup.password.is_some() {
                 login()
             } else {
                 CredentialSource::Anonymous
@@ -217,7 +138,7 @@ async fn push_and_pull_give_the_same_digest() {
 #[tokio::test]
 async fn push_and_pull_give_the_same_digest_with_basic_auth() {
     round_trip(Setup {
-        basic: true,
+        password: Some(PASSWORD),
         ..Setup::default()
     })
     .await;
@@ -226,7 +147,7 @@ async fn push_and_pull_give_the_same_digest_with_basic_auth() {
 #[tokio::test]
 async fn push_and_pull_give_the_same_digest_with_tls_and_basic_auth() {
     round_trip(Setup {
-        basic: true,
+        password: Some(PASSWORD),
         tls: true,
     })
     .await;
@@ -259,7 +180,7 @@ async fn a_certificate_nobody_vouches_for_is_refused() {
 #[tokio::test]
 async fn a_login_in_dockers_file_is_found_and_without_one_it_is_asked_for() {
     let Some(registry) = Real::start(Setup {
-        basic: true,
+        password: Some(PASSWORD),
         ..Setup::default()
     }) else {
         return;

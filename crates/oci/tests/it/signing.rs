@@ -9,7 +9,8 @@ use gatewright_oci::{
     Annotations, Blob, Digest, Image, Limits, Reference, layout, media, pack_config, sbom,
 };
 
-use crate::peers::{Real, Setup, peer, skopeo, text};
+use crate::docker_registry::{Setup, peer};
+use crate::peers::{Real, skopeo, text};
 use crate::support::image;
 
 const KEY: &str = include_str!("data/key.pem");
