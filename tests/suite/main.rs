@@ -3,8 +3,8 @@
 mod bounds;
 mod callouts;
 mod chains;
-mod dispatch;
 mod conformance;
+mod dispatch;
 mod faults;
 mod guests;
 mod holding;

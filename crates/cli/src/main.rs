@@ -19,8 +19,7 @@ use clap::{Parser, Subcommand};
 
 use commands::{
     bench, build, check, compare, describe, explain, export, inspect, manifest, new, pack, pull,
-    push, run_tests,
-    serve as serving, test, trace, validate, verify,
+    push, run_tests, serve as serving, test, trace, validate, verify,
 };
 
 #[global_allocator]

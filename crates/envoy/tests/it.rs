@@ -79,7 +79,7 @@ fn try_all(peer: &Peer, guest: &Guest, suite: &Suite) -> Result<Vec<CaseVerdict>
 
 fn only(verdicts: Vec<CaseVerdict>) -> Verdict {
     match verdicts.into_iter().next() {
-        Some(CaseVerdict::Ran(verdict)) => verdict,
+        Some(CaseVerdict::Ran(verdict)) => *verdict,
         other => panic!("{other:?}"),
     }
 }

@@ -150,6 +150,7 @@ fn rules(rules: &Rules) -> Rows {
         replies_pass_plugins,
         restarts,
         failure_status,
+        open_when_it_fails,
     } = rules;
     let yes = |yes: &bool| if *yes { "yes" } else { "no" }.to_owned();
     let row = |name: &str, text: &str| (name.to_owned(), text.to_owned());
@@ -159,6 +160,7 @@ fn rules(rules: &Rules) -> Rows {
             match duplicates {
                 Duplicates::Kept => "kept apart, in order",
                 Duplicates::Merged => "joined by a comma, sorted by name",
+                Duplicates::Inline => "kept apart, in order; those that Envoy knows by name joined",
             },
         ),
         ("header names are lower-cased".to_owned(), yes(lower_names)),
@@ -253,6 +255,10 @@ fn rules(rules: &Rules) -> Rows {
         (
             "what a client gets when a plugin fails closed".to_owned(),
             failure_status.to_string(),
+        ),
+        (
+            "with fail-open, the request during which a plugin fails goes on".to_owned(),
+            yes(open_when_it_fails),
         ),
     ]
 }

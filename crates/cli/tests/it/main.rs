@@ -2,9 +2,9 @@
 
 mod bench;
 mod check;
-mod engines;
 #[path = "../../../oci/tests/it/docker_registry.rs"]
 mod docker_registry;
+mod engines;
 mod explore;
 mod images;
 mod new;

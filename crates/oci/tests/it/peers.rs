@@ -1,5 +1,6 @@
 //! The real peers: Debian's docker-registry on a free port of loopback, and skopeo.
 
+use std::io::Write as _;
 use std::path::Path;
 use std::process::{Command, Output};
 
