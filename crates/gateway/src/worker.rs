@@ -301,17 +301,32 @@ async fn accept(
         while worker.connections.get() >= worker.limits.connections {
             tokio::select! {
                 () = worker.left.notified() => {}
-                _ = &mut closed => return,
+                _ = &mut closed => return last(&worker, slot, listener),
             }
         }
         let accepted = tokio::select! {
-            biased;
             accepted = listener.accept() => accepted,
-            _ = &mut closed => return,
+            _ = &mut closed => return last(&worker, slot, listener),
         };
         match accepted {
             Ok((stream, client)) => serve(&worker, slot, stream, client),
             Err(_) => tokio::time::sleep(BREATH).await,
+        }
+    }
+}
+
+/// Accepts what waits at a port that is closed. The socket itself is asked: the runtime may not have
+/// heard yet of the last that came.
+fn last(worker: &Rc<Worker>, slot: usize, listener: TcpListener) {
+    let Ok(listener) = listener.into_std() else {
+        return;
+    };
+    while let Ok((stream, client)) = listener.accept() {
+        let stream = stream
+            .set_nonblocking(true)
+            .and_then(|()| TcpStream::from_std(stream));
+        if let Ok(stream) = stream {
+            serve(worker, slot, stream, client);
         }
     }
 }

@@ -179,7 +179,10 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
         accepted: Vec::new(),
     };
     let mut events = Events::new()?;
+    // Before anything is read, so that no change after that is missed.
+    events.watch(serving.watched(), Vec::new());
     let (report, made) = serving.make()?;
+    events.watch(serving.watched(), serving.images.watched());
     let cacert = serving.write_authority()?;
     serving.accepted = tell::errors(&report, &made.problems);
     anstream::eprint!("{}", render::human(&report));
@@ -206,7 +209,6 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
     anstream::eprint!("{}", tell::conditions(&report));
     anstream::eprint!("{}", tell::addresses(&gateway, &report, &cacert));
     anstream::eprintln!("ready");
-    events.watch(serving.watched(), serving.images.watched());
     while events.next() == Event::Changed {
         serving.reload(&gateway, &cacert);
         events.watch(serving.watched(), serving.images.watched());
