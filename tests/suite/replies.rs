@@ -55,7 +55,7 @@ fn only_reply(effects: &[Effect]) -> (u32, HeaderMap, Vec<u8>) {
 }
 
 #[test]
-fn a_body_that_waits_for_trailers_outlives_a_trap_that_fails_open() {
+fn an_exchange_fails_with_its_plugin_in_envoy_even_when_the_plugin_fails_open() {
     let guest = format!(
         r#"{GATHERS}
         (func (export "proxy_on_request_trailers") (param i32 i32) (result i32) unreachable)"#
@@ -68,13 +68,13 @@ fn a_body_that_waits_for_trailers_outlives_a_trap_that_fails_open() {
     assert!(effects.is_empty(), "{effects:?}");
     let trailers = headers(&[("t", "1")]);
     chain.request_trailers(stream, trailers.clone(), &mut effects);
-    let chunk = b"one two".to_vec();
-    let body = Effect::RequestBody {
-        chunk,
-        end_of_stream: false,
-    };
-    assert_eq!(effects, [body, Effect::RequestTrailers(trailers)]);
+    assert_eq!(effects, [Effect::Fail { status: 503 }]);
     assert_eq!(chain.close(stream).faults.len(), 1);
+    // The next one goes on without it.
+    let stream = open(&mut chain);
+    effects.clear();
+    chain.request_trailers(stream, trailers.clone(), &mut effects);
+    assert_eq!(effects, [Effect::RequestTrailers(trailers)]);
 }
 
 /// Response headers leave, then a plugin replies from the body.

@@ -80,7 +80,7 @@ fn suites_of_plugins_that_are_here_pass() {
 /// and does not learn where a client is.
 const FOUND_IN_SUITES: [(&str, &str); 2] = [
     ("docs_first_plugin", "protected-header"),
-    ("geo_directional_origin", "unknown-attribute"),
+    ("geo_directional_origin", "attribute-not-forwarded"),
 ];
 
 #[test]

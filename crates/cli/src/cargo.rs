@@ -16,7 +16,8 @@ const TARGET: &str = "wasm32-wasip1";
 /// The profile for production: `[profile.plugin]` of the workspace.
 pub(crate) const PROFILE: &str = "plugin";
 
-/// A plugin of the workspace: a package with a `cdylib`.
+/// A plugin of the workspace: a package with a `cdylib`, among the default members where the
+/// workspace names some. Guests of tests are plugins too, and nothing that anybody would pack.
 #[derive(Clone, Debug)]
 pub(crate) struct Source {
     /// The package.
@@ -73,7 +74,7 @@ impl Workspace {
             .exec()
             .map_err(|error| Usage(format!("no cargo workspace here: {error}")))?;
         let mut plugins: Vec<_> = metadata
-            .workspace_packages()
+            .workspace_default_packages()
             .into_iter()
             .filter(|package| is_plugin(package))
             .map(|package| Source {

@@ -183,7 +183,9 @@ mod tests {
     fn a_module_is_finished_once_and_again_when_it_changes() {
         let folder = tempfile::tempdir().unwrap();
         let built = folder.path().join("p.wasm");
-        let module = |body: &str| wat::parse_str(format!("(module (func $named {body}))")).unwrap();
+        let module = |body: &str| {
+            wat::parse_str(format!("(module (func $named (export \"f\") {body}))")).unwrap()
+        };
         std::fs::write(&built, module("")).unwrap();
         let finished = finish(&built).unwrap();
         let first = std::fs::read(&finished.wasm).unwrap();

@@ -83,7 +83,14 @@ pub(crate) fn emulate(case: &Case, plan: &Plan, given: &Settings<'_>) -> Emulate
         let mut turns = Turns::default();
         for sent in &plan.exchanges {
             let drive = Drive::new(&mut chain, case, &plan.services, &mut turns);
-            emulated.exchanges.push(drive.exchange(sent));
+            let mut exchanged = drive.exchange(sent);
+            // Envoy does not call, and so does not log, what the module does not export.
+            let exports = &given.plugin.info().exports;
+            exchanged
+                .outcome
+                .calls
+                .retain(|call| exports.contains_key(&call.name));
+            emulated.exchanges.push(exchanged);
         }
     }
     emulated

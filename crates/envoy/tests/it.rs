@@ -164,7 +164,7 @@ fn a_plugin_that_refuses_its_configuration_does_not_stop_the_others() {
     );
     let suite = suite(
         "cases:
-  - {name: refused, config_text: bad, configure: {fails: true}, request: {}}
+  - {name: refused, config_text: bad, configure: {fails: true}}
   - {name: taken, config_text: good, request: {}, response: {}}
 ",
     );

@@ -416,7 +416,10 @@ mod tests {
         let manifest: toml::Table = toml::from_str(&workspace_manifest(&sdk)).unwrap();
         let ours: toml::Table = toml::from_str(OUR_MANIFEST).unwrap();
         for profile in ["release", "plugin"] {
-            assert_eq!(manifest["profile"][profile], ours["profile"][profile]);
+            let mut ours = ours["profile"][profile].clone();
+            // What is said of single packages is about plugins that a new workspace has not.
+            ours.as_table_mut().unwrap().remove("package");
+            assert_eq!(manifest["profile"][profile], ours);
         }
         let config: toml::Table = toml::from_str(&workspace_config(&sdk)).unwrap();
         let flags = |config: &toml::Table| config["target"]["wasm32-wasip1"]["rustflags"].clone();
