@@ -69,10 +69,18 @@ pub(crate) struct Workspace {
 impl Workspace {
     /// Asks cargo.
     pub(crate) fn find() -> anyhow::Result<Self> {
-        let metadata = MetadataCommand::new()
-            .no_deps()
-            .exec()
-            .map_err(|error| Usage(format!("no cargo workspace here: {error}")))?;
+        let ask = |command: &mut MetadataCommand| {
+            command
+                .no_deps()
+                .exec()
+                .map_err(|error| Usage(format!("no cargo workspace here: {error}")))
+        };
+        let mut metadata = ask(&mut MetadataCommand::new())?;
+        // In the folder of a member cargo takes that one alone for the default.
+        let root = metadata.workspace_root.join("Cargo.toml");
+        if !std::env::current_dir().is_ok_and(|here| metadata.workspace_root == here) {
+            metadata = ask(MetadataCommand::new().manifest_path(root))?;
+        }
         let mut plugins: Vec<_> = metadata
             .workspace_default_packages()
             .into_iter()

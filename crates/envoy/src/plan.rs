@@ -46,10 +46,6 @@ pub(crate) enum Told {
     Trailers(HeaderMap),
 }
 
-/// The clock of a case that sets none: the first moment of 2025.
-const CLOCK: u64 = 1_735_689_600_000_000_000;
-/// That of a suite of Google's that sets none.
-const GOOGLES_CLOCK: u64 = 1_000_000;
 /// Envoy takes 60 KiB and 100 fields; some are its own.
 const MAX_BYTES: usize = 56 * 1024;
 const MAX_FIELDS: usize = 90;
@@ -57,7 +53,7 @@ const MAX_FIELDS: usize = 90;
 impl Plan {
     /// The case on the wire, or why it has no place there.
     pub(crate) fn of(case: &Case, format: Format) -> Result<Self, Inexpressible> {
-        if ![CLOCK, GOOGLES_CLOCK].contains(&case.clock) {
+        if case.clock_set {
             return Err(Inexpressible::Clock);
         }
         if case.seed != 0 {

@@ -194,6 +194,7 @@ impl Test {
             profile: self.profile,
             config,
             clock: self.clock,
+            clock_set: true,
             seed: self.seed,
             log_level: self.log_level,
             attributes: Arc::new(self.attributes),

@@ -115,6 +115,7 @@ struct Settings {
     profile: Profile,
     config: Option<Arc<[u8]>>,
     clock: u64,
+    clock_set: bool,
     seed: u64,
     log_level: LogLevel,
     attributes: Arc<Attributes>,
@@ -133,6 +134,7 @@ impl Default for Settings {
             profile: Profile::Google,
             config: None,
             clock: DEFAULT_CLOCK,
+            clock_set: false,
             seed: 0,
             log_level: LogLevel::Info,
             attributes: Arc::new(Attributes::new()),
@@ -166,6 +168,7 @@ impl Settings {
         }
         if let Some(node) = fields.get("clock") {
             settings.clock = clock(node)?;
+            settings.clock_set = true;
         }
         if let Some(node) = fields.get("random") {
             settings.seed = node.number()?;
@@ -291,6 +294,7 @@ fn case(node: &Node, defaults: &Settings, folder: &Path) -> Result<Case, Wrong> 
         profile: settings.profile,
         config: settings.config,
         clock: settings.clock,
+        clock_set: settings.clock_set,
         seed: settings.seed,
         log_level: settings.log_level,
         attributes: settings.attributes,

@@ -44,6 +44,8 @@ pub struct Case {
     pub config: Option<Arc<[u8]>>,
     /// What the clock shows, in nanoseconds since the epoch.
     pub clock: u64,
+    /// Whether the case says so itself.
+    pub clock_set: bool,
     /// The seed of random bytes.
     pub seed: u64,
     /// Log messages below this level are not seen.

@@ -24,6 +24,7 @@ const DEFAULT_CLOCK: u64 = 1_000_000;
 struct Common<'a> {
     folder: &'a Path,
     clock: u64,
+    clock_set: bool,
     log_level: LogLevel,
     config: Option<Arc<[u8]>>,
 }
@@ -37,11 +38,13 @@ pub(super) fn suite(
     let mut common = Common {
         folder: file.parent().unwrap_or(Path::new("")),
         clock: DEFAULT_CLOCK,
+        clock_set: false,
         log_level: LogLevel::Info,
         config: None,
     };
     if let Some(env) = root.message("env") {
         if let Some(seconds) = env.number("time_secs") {
+            common.clock_set = true;
             common.clock = u64::try_from(seconds)
                 .ok()
                 .and_then(|seconds| seconds.checked_mul(1_000_000_000))
@@ -126,6 +129,7 @@ fn case(test: &Message<'_>, common: &Common<'_>) -> Result<Case, Wrong> {
         profile: Profile::Tester,
         config: common.config.clone(),
         clock: common.clock,
+        clock_set: common.clock_set,
         seed: 0,
         log_level: common.log_level,
         attributes: Arc::new(attributes),
