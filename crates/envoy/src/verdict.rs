@@ -15,7 +15,7 @@ pub enum CaseVerdict {
     /// HTTP cannot carry it.
     Inexpressible(Inexpressible),
     /// Both engines ran it.
-    Ran(Verdict),
+    Ran(Box<Verdict>),
 }
 
 /// What both engines did with a case.
