@@ -27,7 +27,11 @@ pub(crate) fn gather(
     report: &mut Report,
 ) -> anyhow::Result<Option<Vec<Gathered>>> {
     let default = [PathBuf::from(DEFAULT)];
-    let paths = if paths.is_empty() { &default } else { paths };
+    let paths = if paths.is_empty() {
+        &default[..]
+    } else {
+        paths
+    };
     let mut suites = Vec::new();
     for path in paths {
         for file in find(path).map_err(|error| Usage(error.to_string()))? {

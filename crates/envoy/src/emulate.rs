@@ -152,14 +152,10 @@ impl<'a> Drive<'a> {
     }
 
     fn exchange(mut self, sent: &Sent) -> Exchanged {
-        for part in &sent.request {
-            self.part(part);
-        }
+        self.parts(&sent.request);
         let arrived = self.done.outcome.upstream.as_ref();
         if arrived.is_some_and(|seen| seen.complete) {
-            for part in &sent.response {
-                self.part(part);
-            }
+            self.parts(&sent.response);
         }
         let trace = self.chain.close(self.stream);
         self.tell(&trace);
@@ -167,7 +163,17 @@ impl<'a> Drive<'a> {
         self.done
     }
 
-    fn part(&mut self, part: &Part) {
+    /// Parts in turn. An end that has no bytes of its own comes with the part before it, and no
+    /// callout is answered between the two.
+    fn parts(&mut self, parts: &[Part]) {
+        let mut parts = parts.iter().peekable();
+        while let Some(part) = parts.next() {
+            let alone = parts.peek().is_none_or(|next| !next.bytes.is_empty());
+            self.part(part, alone);
+        }
+    }
+
+    fn part(&mut self, part: &Part, alone: bool) {
         if self.over {
             return;
         }
@@ -186,7 +192,7 @@ impl<'a> Drive<'a> {
             (Told::Trailers(map), true) => chain.response_trailers(id, map, &mut effects),
         }
         self.take(effects);
-        let answered = self.settle();
+        let answered = if alone { self.settle() } else { 0 };
         self.done.callouts.push(answered);
         let arrived = self.done.outcome.upstream.is_some();
         self.done.arrived.push(arrived);

@@ -40,22 +40,6 @@ pub const EXCEPTIONS: &[Exception] = &[
         rewrite: |line| (!line.starts_with("trailer ")).then(|| line.to_owned()),
     },
     Exception {
-        id: "callout-takes-time",
-        reason: "a recorded answer takes no time",
-        envoy: "the asynchronous client adds `x-envoy-upstream-service-time`, in milliseconds",
-        aspect: Aspect::Logs,
-        rewrite: |line| {
-            let time = "\"x-envoy-upstream-service-time\" \"";
-            Some(match line.split_once(time) {
-                Some((before, after)) => {
-                    let rest = after.trim_start_matches(|c: char| c.is_ascii_digit());
-                    format!("{before}{time}{rest}")
-                }
-                None => line.to_owned(),
-            })
-        },
-    },
-    Exception {
         id: "request-size-counts-bytes",
         reason: "the emulator takes `request.size` from `content-length`, which is all it knows \
                  in the callback of the headers",

@@ -153,8 +153,8 @@ fn request(seen: &Seen, sent: &HeaderMap) -> HeaderMap {
     }
     for (name, value) in &edge::essence(&seen.headers, Some(seen.body.len())) {
         let known = name.starts_with(b":") && map.contains(name);
-        let skipped = added && name == b"x-forwarded-proto";
-        if !known && !skipped {
+        let envoys = added && name == b"x-forwarded-proto";
+        if !(known || envoys) {
             map.append(name, value);
         }
     }

@@ -90,7 +90,7 @@ impl Outcome {
             Aspect::Calls => self.calls.iter().for_each(|call| call.write(&mut out)),
             Aspect::Logs => {
                 for (level, text) in self.calls.iter().flat_map(|call| &call.logs) {
-                    line(&mut out, &format!("{level}: {}", shown(text)));
+                    line(&mut out, &format!("{level}: {}", timeless(&shown(text))));
                 }
             }
             Aspect::Upstream => match &self.upstream {
@@ -188,6 +188,18 @@ pub(crate) fn shown(bytes: &[u8]) -> String {
         }
     }
     out
+}
+
+/// A message without the milliseconds that a callout took, which Envoy puts into its response.
+fn timeless(text: &str) -> String {
+    const TIME: &str = "\"x-envoy-upstream-service-time\" \"";
+    match text.split_once(TIME) {
+        Some((before, after)) => {
+            let rest = after.trim_start_matches(|c: char| c.is_ascii_digit());
+            format!("{before}{TIME}_{rest}")
+        }
+        None => text.to_owned(),
+    }
 }
 
 /// The calls that Envoy's log tells of.

@@ -89,10 +89,11 @@ impl Peer {
                 (Ok(prepared), Some((session, logs))) => {
                     let logs = logs.remove(&prepared.name).unwrap_or_default();
                     let verdict = prepared.verdict(session, logs);
-                    CaseVerdict::Ran(Box::new(verdict.map_err(|error| Error::During {
+                    let verdict = verdict.map_err(|error| Error::During {
                         case: prepared.trial.case.name.clone(),
                         source: Box::new(error),
-                    })?))
+                    })?;
+                    CaseVerdict::Ran(Box::new(verdict))
                 }
                 (Err(reason), _) => CaseVerdict::Inexpressible(*reason),
                 // There is a session as soon as one case can be carried.

@@ -12,7 +12,7 @@ use notify::{RecursiveMode, Watcher as _};
 use regex::Regex;
 
 use crate::engines::{ask, peer, tell_unasked};
-use crate::exit::Outcome;
+use crate::exit::{Outcome, Usage};
 use crate::gather::{DEFAULT, Gathered, gather, jobs};
 use crate::subjects::Overrides;
 
@@ -100,6 +100,10 @@ fn once(arguments: &Arguments) -> anyhow::Result<Outcome> {
     };
     let peer = match arguments.against {
         Against::Emulator => None,
+        Against::Envoy if arguments.explore => {
+            let why = "`--explore` varies cases in the emulator; leave out `--against envoy`";
+            return Err(Usage(why.to_owned()).into());
+        }
         Against::Envoy => Some(peer(arguments.envoy.as_ref())?),
     };
     let Some(gathered) = gather(&arguments.paths, overrides, &mut report)? else {
