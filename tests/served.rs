@@ -17,8 +17,8 @@ use gatewright_harness::{
     Case, End, Event, Exchange, ExchangeRun, Link, Phase, Subject, Variation, find, load, run_case,
 };
 use gatewright_host::{
-    Door, Engine, EngineOptions, FaultKind, HeaderMap, Metering, Plugin, Profile, Recorded,
-    TraceLevel,
+    AttachPoint, Door, Engine, EngineOptions, FaultKind, HeaderMap, Metering, Plugin, Profile,
+    Recorded, TraceLevel,
 };
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, ServerName};
@@ -28,6 +28,8 @@ use rustls::pki_types::{CertificateDer, ServerName};
 pub enum Skip {
     /// It is for another platform.
     OtherPlatform,
+    /// It is about a plugin at another place than traffic extensions, which are all that is served.
+    OtherAttachPoint,
     /// What comes of it hangs on where its body is cut, which HTTP does not keep.
     Chunks,
     /// It is about a plugin that does not start, and so serves nothing.
@@ -240,6 +242,9 @@ fn compare(
 fn skip(case: &Case) -> Result<(), Skip> {
     if case.profile != Profile::Google {
         return Err(Skip::OtherPlatform);
+    }
+    if case.world.attach != AttachPoint::Traffic {
+        return Err(Skip::OtherAttachPoint);
     }
     if case
         .unexplored

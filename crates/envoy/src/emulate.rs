@@ -10,6 +10,7 @@ use gatewright_host::{
 
 use crate::callouts::{Services, Turns};
 use crate::http1::Seen;
+use crate::inexpressible::Inexpressible;
 use crate::outcome::{Call, Outcome, calls_of_trace};
 use crate::plan::{Part, Plan, Sent, Told};
 
@@ -22,6 +23,18 @@ pub(crate) struct Emulated {
     pub(crate) start_logs: Vec<(LogLevel, Vec<u8>)>,
     /// Its exchanges.
     pub(crate) exchanges: Vec<Exchanged>,
+}
+
+impl Emulated {
+    /// Whether the same came of both.
+    fn is_like(&self, other: &Self) -> bool {
+        let outcomes = |emulated: &Self| -> Vec<Outcome> {
+            let exchanges = emulated.exchanges.iter();
+            exchanges.map(|exchange| exchange.outcome.clone()).collect()
+        };
+        (self.started, &self.start_logs) == (other.started, &other.start_logs)
+            && outcomes(self) == outcomes(other)
+    }
 }
 
 /// One exchange, and what the peer may wait for.
@@ -61,10 +74,10 @@ pub(crate) fn emulate(case: &Case, plan: &Plan, given: &Settings<'_>) -> Emulate
         fail_open: given.policy == FailurePolicy::Open,
         events: Events::ALL,
     };
-    let (clock, known) = (case.clock, plan.services.clone());
+    let (clock, seed, known) = (case.clock, case.seed, plan.services.clone());
     let door = move || {
         Box::new(Network {
-            recorded: Recorded::new(clock, 0),
+            recorded: Recorded::new(clock, seed),
             services: known.clone(),
         }) as Box<dyn Door>
     };
@@ -94,6 +107,32 @@ pub(crate) fn emulate(case: &Case, plan: &Plan, given: &Settings<'_>) -> Emulate
         }
     }
     emulated
+}
+
+/// What of the world the outcome of a case hangs on that nobody can set for a real Envoy: found by
+/// another run on another day, and one with other random bytes.
+pub(crate) fn hangs_on(
+    emulated: &Emulated,
+    case: &Case,
+    plan: &Plan,
+    given: &Settings<'_>,
+) -> Option<Inexpressible> {
+    const DAYS: u64 = 1_000 * 86_400 * 1_000_000_000;
+    let later = Case {
+        clock: case.clock.saturating_add(DAYS),
+        ..case.clone()
+    };
+    let luckier = Case {
+        seed: case.seed.wrapping_add(1),
+        ..case.clone()
+    };
+    [
+        (later, Inexpressible::Clock),
+        (luckier, Inexpressible::Random),
+    ]
+    .into_iter()
+    .find(|(other, _)| !emulate(other, plan, given).is_like(emulated))
+    .map(|(_, reason)| reason)
 }
 
 /// The machine as a case gives it: a clock that stands, and the services that there are.

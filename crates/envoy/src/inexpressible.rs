@@ -7,9 +7,9 @@ use gatewright_harness::{Case, Check};
 /// What in a case has no counterpart on the wire.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Inexpressible {
-    /// It sets the clock.
+    /// It sets the clock, or its outcome hangs on the time of day.
     Clock,
-    /// It sets the seed of random bytes.
+    /// It sets the seed of random bytes, or its outcome hangs on them.
     Random,
     /// It sets attributes, which Envoy computes from the connection.
     Attributes,
@@ -77,8 +77,8 @@ impl Inexpressible {
     /// The reason in words, for a list of cases that did not run.
     pub const fn reason(self) -> &'static str {
         match self {
-            Self::Clock => "it sets the clock",
-            Self::Random => "it sets the seed of random bytes",
+            Self::Clock => "it sets the clock, or hangs on the time of day",
+            Self::Random => "it sets the seed of random bytes, or hangs on them",
             Self::Attributes => "it sets attributes, which Envoy computes itself",
             Self::Chain => "it is about a chain of plugins, or one set up in a way of its own",
             Self::Turns => "its exchanges take turns",

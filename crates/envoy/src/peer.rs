@@ -9,7 +9,7 @@ use gatewright_host::{LogLevel, Plugin};
 
 use crate::bootstrap::{Entry, UPSTREAM};
 use crate::callouts::Turns;
-use crate::emulate::{Emulated, Settings, emulate};
+use crate::emulate::{Emulated, Settings, emulate, hangs_on};
 use crate::error::Error;
 use crate::inexpressible::Inexpressible;
 use crate::judge;
@@ -145,6 +145,9 @@ fn prepare<'a>(trial: &'a Trial<'a>, name: String) -> Result<Prepared<'a>, Inexp
         policy,
     };
     let emulated = emulate(trial.case, &plan, &settings);
+    if let Some(reason) = hangs_on(&emulated, trial.case, &plan, &settings) {
+        return Err(reason);
+    }
     Ok(Prepared {
         trial,
         name,

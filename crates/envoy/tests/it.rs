@@ -1,7 +1,5 @@
 //! Envoy as a process: what it does with cases, and what becomes of a program that is none.
 
-#![expect(clippy::panic, reason = "a helper of a test fails the test")]
-
 use std::io::Write as _;
 use std::path::PathBuf;
 
