@@ -60,7 +60,7 @@
 //! ```
 //!
 //! The future is dropped when its stream ends, and with it everything it awaits: the answer to a
-//! callout whose stream is gone is nobody's. A future cannot borrow the [`Stream`]; what both need
+//! callout whose stream is gone is nobody's. A future cannot borrow the [`Stream`](crate::Stream); what both need
 //! lies behind an `Rc`.
 
 mod foreign;
