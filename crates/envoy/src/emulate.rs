@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use gatewright_harness::{Case, FailurePolicy, Phase};
 use gatewright_host::{
-    CalloutKind, Chain, Door, Effect, Events, HeaderMap, LogLevel, Plugin, PluginSpec, Profile,
-    Recorded, StreamId, Trace, TraceLevel, VmSettings,
+    CalloutKind, CalloutResponse, Chain, Door, Effect, Events, HeaderMap, LogLevel, Plugin,
+    PluginSpec, Profile, Recorded, StreamId, Trace, TraceLevel, VmSettings,
 };
 
 use crate::callouts::{Services, Turns};
@@ -169,6 +169,8 @@ struct Drive<'a> {
     told: usize,
     done: Exchanged,
     over: bool,
+    /// Answers to callouts that come when the stream is gone: by plugin and token.
+    late: Vec<(usize, u32, Option<CalloutResponse>)>,
 }
 
 impl<'a> Drive<'a> {
@@ -187,6 +189,7 @@ impl<'a> Drive<'a> {
             told: 0,
             done: Exchanged::default(),
             over: false,
+            late: Vec::new(),
         }
     }
 
@@ -198,6 +201,10 @@ impl<'a> Drive<'a> {
         }
         let trace = self.chain.close(self.stream);
         self.tell(&trace);
+        for (plugin, token, answer) in std::mem::take(&mut self.late) {
+            self.chain
+                .http_call_response(plugin, token, answer, &mut Vec::new());
+        }
         self.tell_root();
         self.done
     }
@@ -269,12 +276,23 @@ impl<'a> Drive<'a> {
                 });
                 let name = String::from_utf8_lossy(&upstream);
                 let answer = Some(self.turns.next(self.services, &name).told());
+                // What comes back once the client has everything finds the stream gone.
+                if self.ended() {
+                    self.late.push((callout.plugin, callout.token, answer));
+                    continue;
+                }
                 let mut effects = Vec::new();
                 self.chain
                     .http_call_response(callout.plugin, callout.token, answer, &mut effects);
                 self.take_all(effects);
             }
         }
+    }
+
+    /// Whether the client has all that it will get.
+    fn ended(&self) -> bool {
+        let response = self.done.outcome.client.response.as_ref();
+        self.over || response.is_some_and(|response| response.complete)
     }
 
     fn take_all(&mut self, effects: Vec<(StreamId, Effect)>) {
