@@ -12,6 +12,7 @@ peers=(
   buildah:buildah
   openssl:openssl
   wrk:wrk
+  curl:curl
   wasm-validate:wabt
 )
 
