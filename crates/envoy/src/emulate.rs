@@ -28,12 +28,9 @@ pub(crate) struct Emulated {
 impl Emulated {
     /// Whether the same came of both.
     fn is_like(&self, other: &Self) -> bool {
-        let outcomes = |emulated: &Self| -> Vec<Outcome> {
-            let exchanges = emulated.exchanges.iter();
-            exchanges.map(|exchange| exchange.outcome.clone()).collect()
-        };
+        let outcomes = self.exchanges.iter().map(|exchange| &exchange.outcome);
         (self.started, &self.start_logs) == (other.started, &other.start_logs)
-            && outcomes(self) == outcomes(other)
+            && outcomes.eq(other.exchanges.iter().map(|exchange| &exchange.outcome))
     }
 }
 
