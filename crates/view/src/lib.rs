@@ -1,0 +1,1 @@
+//! A trace as HTML: the report of a replay and the live page.
