@@ -8,12 +8,25 @@ use cargo_metadata::{Metadata, MetadataCommand, Package};
 /// Which of our crates may use which: the table of `ARCHITECTURE.md`.
 const EDGES: &[(&str, &[&str])] = &[
     ("gatewright-abi", &[]),
+    ("gatewright-callout", &[]),
     ("gatewright-gke", &[]),
     ("gatewright-oci", &[]),
     ("gatewright", &["gatewright-abi"]),
     ("gatewright-host", &["gatewright-abi"]),
-    ("gatewright-harness", &["gatewright-host"]),
-    ("gatewright-gateway", &["gatewright-gke", "gatewright-host"]),
+    ("gatewright-view", &["gatewright-host"]),
+    (
+        "gatewright-harness",
+        &["gatewright-host", "gatewright-view"],
+    ),
+    (
+        "gatewright-gateway",
+        &[
+            "gatewright-callout",
+            "gatewright-gke",
+            "gatewright-host",
+            "gatewright-view",
+        ],
+    ),
     (
         "gatewright-envoy",
         &["gatewright-harness", "gatewright-host"],
@@ -21,12 +34,14 @@ const EDGES: &[(&str, &[&str])] = &[
     (
         "gatewright-cli",
         &[
+            "gatewright-callout",
             "gatewright-envoy",
             "gatewright-gateway",
             "gatewright-gke",
             "gatewright-harness",
             "gatewright-host",
             "gatewright-oci",
+            "gatewright-view",
         ],
     ),
 ];
