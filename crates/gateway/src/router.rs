@@ -4,13 +4,16 @@
 //! What a request gets is what [`GatewayPlan::route`] says, which a test holds against it; that one
 //! explains, this one is fast.
 
+mod entry;
+mod hosts;
+
 use std::cmp::Reverse;
 use std::collections::HashMap;
 
-use gatewright_gke::{
-    Gateway, GatewayPlan, Listener, MatchKind, ParentRef, PathKind, Route, RouteMatch,
-};
-use http::{HeaderMap, HeaderName, Method};
+use gatewright_gke::{GatewayPlan, Listener, Route};
+use http::{HeaderMap, Method};
+
+use entry::Entry;
 
 /// What routes look at.
 #[derive(Clone, Copy, Debug)]
@@ -44,29 +47,6 @@ pub(crate) struct Router {
 /// A suffix and its matches.
 type Wildcard = (Box<[u8]>, Vec<Entry>);
 
-type Text = Box<[u8]>;
-
-/// One match of a rule.
-#[derive(Clone, Debug)]
-struct Entry {
-    order: Order,
-    exact: bool,
-    path: Text,
-    method: Option<Text>,
-    headers: Vec<(HeaderName, Text)>,
-    query: Vec<(Text, Text)>,
-    to: Matched,
-}
-
-/// The Gateway API's precedence: smaller goes first.
-type Order = (
-    Reverse<(bool, usize, bool, usize, usize)>,
-    String,
-    String,
-    usize,
-    usize,
-);
-
 /// A rule of a route that is attached to a port.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct RuleAt<'p> {
@@ -83,17 +63,17 @@ impl Router {
         let mut router = Self::default();
         let mut rules = Vec::new();
         for route in &plan.routes {
-            let mut hosts: Vec<Option<String>> = Vec::new();
+            let mut served: Vec<Option<String>> = Vec::new();
             for listener in listeners {
                 for parent in &route.parents {
-                    if attaches(&plan.gateway, listener, parent) {
-                        hosts.extend(hostnames(listener, route));
+                    if hosts::is_parent(&plan.gateway, listener, parent) {
+                        served.extend(hosts::of(listener, route));
                     }
                 }
             }
-            hosts.sort();
-            hosts.dedup();
-            if hosts.is_empty() {
+            served.sort();
+            served.dedup();
+            if served.is_empty() {
                 continue;
             }
             let first = rules.len();
@@ -107,13 +87,13 @@ impl Router {
                     let Some(entry) = Entry::new(route, index, one, to) else {
                         continue;
                     };
-                    for host in &hosts {
+                    for host in &served {
                         router.at(host.as_deref()).push(entry.clone());
                     }
                 }
             }
             // A host that a route has decides, even where none of its rules matches.
-            for host in &hosts {
+            for host in &served {
                 router.at(host.as_deref());
             }
         }
@@ -160,141 +140,6 @@ impl Router {
         let entries = entries.unwrap_or(&self.any);
         let found = entries.iter().find(|entry| entry.fits(asked));
         found.map(|entry| entry.to)
-    }
-}
-
-impl Entry {
-    /// Nothing for a match that GKE does not support, which takes no request.
-    fn new(route: &Route, rule: usize, one: &RouteMatch, to: Matched) -> Option<Self> {
-        let names = one.headers.iter().chain(&one.query);
-        if one.path.kind == PathKind::Regex || names.clone().any(|n| n.kind == MatchKind::Regex) {
-            return None;
-        }
-        let path = one.path.value.value.as_bytes();
-        let exact = one.path.kind == PathKind::Exact;
-        let order = (
-            Reverse((
-                exact,
-                path.len(),
-                one.method.is_some(),
-                one.headers.len(),
-                one.query.len(),
-            )),
-            route.id.namespace.clone(),
-            route.id.name.clone(),
-            rule,
-            to.matched,
-        );
-        let prefix = path.strip_suffix(b"/").unwrap_or(path);
-        let mut headers = Vec::new();
-        for header in &one.headers {
-            let name = HeaderName::from_bytes(header.name.as_bytes()).ok()?;
-            headers.push((name, header.value.as_bytes().into()));
-        }
-        Some(Self {
-            order,
-            exact,
-            path: if exact { path } else { prefix }.into(),
-            method: one.method.as_ref().map(|m| m.value.as_bytes().into()),
-            headers,
-            query: one
-                .query
-                .iter()
-                .map(|q| (q.name.as_bytes().into(), q.value.as_bytes().into()))
-                .collect(),
-            to,
-        })
-    }
-
-    fn fits(&self, asked: &Asked<'_>) -> bool {
-        let path = if self.exact {
-            asked.path == &*self.path
-        } else {
-            let rest = asked.path.strip_prefix(&*self.path);
-            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(b"/"))
-        };
-        path && self
-            .method
-            .as_ref()
-            .is_none_or(|method| **method == *asked.method.as_str().as_bytes())
-            && self
-                .headers
-                .iter()
-                .all(|(name, value)| has(asked.headers, name, value))
-            && self.query.iter().all(|(name, value)| {
-                query_value(asked.query, name).is_some_and(|found| found == &**value)
-            })
-    }
-}
-
-/// Whether a header's values, joined by commas, are this value.
-fn has(headers: &HeaderMap, name: &HeaderName, wanted: &[u8]) -> bool {
-    let mut values = headers.get_all(name).iter();
-    let Some(first) = values.next() else {
-        return false;
-    };
-    let Some(second) = values.next() else {
-        return first.as_bytes() == wanted;
-    };
-    let mut joined = [first.as_bytes(), second.as_bytes()].join(&b","[..]);
-    for value in values {
-        joined.push(b',');
-        joined.extend_from_slice(value.as_bytes());
-    }
-    joined == wanted
-}
-
-/// The first value of a query parameter, undecoded.
-fn query_value<'q>(query: &'q [u8], name: &[u8]) -> Option<&'q [u8]> {
-    query
-        .split(|byte| *byte == b'&')
-        .find_map(|pair| match pair.strip_prefix(name)? {
-            [] => Some(&[][..]),
-            [b'=', value @ ..] => Some(value),
-            _ => None,
-        })
-}
-
-fn attaches(gateway: &Gateway, listener: &Listener, parent: &ParentRef) -> bool {
-    parent.is_gateway
-        && parent.namespace == gateway.id.namespace
-        && parent.name.value == gateway.id.name
-        && parent.section.as_ref().is_none_or(|s| *s == listener.name)
-        && parent.port.is_none_or(|port| port == listener.port)
-}
-
-/// The hosts for which a route is served at a listener, in lower case; `None` is any host.
-fn hostnames(listener: &Listener, route: &Route) -> Vec<Option<String>> {
-    let of_listener = listener.hostname.as_deref().map(str::to_ascii_lowercase);
-    if route.hostnames.is_empty() {
-        return vec![of_listener];
-    }
-    let mut hosts = Vec::new();
-    for host in &route.hostnames {
-        let host = host.to_ascii_lowercase();
-        hosts.extend(match of_listener.as_deref() {
-            None => Some(Some(host)),
-            Some(listener) => narrower(listener, &host).map(|host| Some(host.to_owned())),
-        });
-    }
-    hosts
-}
-
-/// What two hostnames have in common: the narrower, if one is within the other.
-fn narrower<'h>(a: &'h str, b: &'h str) -> Option<&'h str> {
-    let within = |wide: &str, narrow: &str| match wide.strip_prefix('*') {
-        Some(suffix) => {
-            let narrow = narrow.strip_prefix('*').unwrap_or(narrow);
-            narrow.ends_with(suffix)
-        }
-        None => wide == narrow,
-    };
-    if within(a, b) {
-        Some(b)
-    } else if within(b, a) {
-        Some(a)
-    } else {
-        None
     }
 }
 
@@ -408,15 +253,5 @@ mod tests {
             }
         }
         assert!(asked > 1_500 && served * 3 > asked, "{served} of {asked}");
-    }
-
-    #[test]
-    fn hostnames_have_in_common_what_is_narrower() {
-        let check = |a, b, expected| assert_eq!(narrower(a, b), expected, "{a} {b}");
-        check("*.example.com", "a.example.com", Some("a.example.com"));
-        check("a.example.com", "*.example.com", Some("a.example.com"));
-        check("*.example.com", "*.b.example.com", Some("*.b.example.com"));
-        check("a.example.com", "b.example.com", None);
-        check("*.example.com", "example.com", None);
     }
 }

@@ -1,0 +1,123 @@
+//! One match of a rule, compiled: its place in the order of precedence, and whether a request fits.
+
+use std::cmp::Reverse;
+
+use gatewright_gke::{MatchKind, PathKind, Route, RouteMatch};
+use http::{HeaderMap, HeaderName};
+
+use super::{Asked, Matched};
+
+type Text = Box<[u8]>;
+
+/// One match of a rule.
+#[derive(Clone, Debug)]
+pub(super) struct Entry {
+    pub(super) order: Order,
+    exact: bool,
+    path: Text,
+    method: Option<Text>,
+    headers: Vec<(HeaderName, Text)>,
+    query: Vec<(Text, Text)>,
+    pub(super) to: Matched,
+}
+
+/// The Gateway API's precedence: smaller goes first.
+pub(super) type Order = (
+    Reverse<(bool, usize, bool, usize, usize)>,
+    String,
+    String,
+    usize,
+    usize,
+);
+
+impl Entry {
+    /// Nothing for a match that GKE does not support, which takes no request.
+    pub(super) fn new(route: &Route, rule: usize, one: &RouteMatch, to: Matched) -> Option<Self> {
+        let names = one.headers.iter().chain(&one.query);
+        if one.path.kind == PathKind::Regex || names.clone().any(|n| n.kind == MatchKind::Regex) {
+            return None;
+        }
+        let path = one.path.value.value.as_bytes();
+        let exact = one.path.kind == PathKind::Exact;
+        let order = (
+            Reverse((
+                exact,
+                path.len(),
+                one.method.is_some(),
+                one.headers.len(),
+                one.query.len(),
+            )),
+            route.id.namespace.clone(),
+            route.id.name.clone(),
+            rule,
+            to.matched,
+        );
+        let prefix = path.strip_suffix(b"/").unwrap_or(path);
+        let mut headers = Vec::new();
+        for header in &one.headers {
+            let name = HeaderName::from_bytes(header.name.as_bytes()).ok()?;
+            headers.push((name, header.value.as_bytes().into()));
+        }
+        Some(Self {
+            order,
+            exact,
+            path: if exact { path } else { prefix }.into(),
+            method: one.method.as_ref().map(|m| m.value.as_bytes().into()),
+            headers,
+            query: one
+                .query
+                .iter()
+                .map(|q| (q.name.as_bytes().into(), q.value.as_bytes().into()))
+                .collect(),
+            to,
+        })
+    }
+
+    pub(super) fn fits(&self, asked: &Asked<'_>) -> bool {
+        let path = if self.exact {
+            asked.path == &*self.path
+        } else {
+            let rest = asked.path.strip_prefix(&*self.path);
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(b"/"))
+        };
+        path && self
+            .method
+            .as_ref()
+            .is_none_or(|method| **method == *asked.method.as_str().as_bytes())
+            && self
+                .headers
+                .iter()
+                .all(|(name, value)| has(asked.headers, name, value))
+            && self.query.iter().all(|(name, value)| {
+                query_value(asked.query, name).is_some_and(|found| found == &**value)
+            })
+    }
+}
+
+/// Whether a header's values, joined by commas, are this value.
+fn has(headers: &HeaderMap, name: &HeaderName, wanted: &[u8]) -> bool {
+    let mut values = headers.get_all(name).iter();
+    let Some(first) = values.next() else {
+        return false;
+    };
+    let Some(second) = values.next() else {
+        return first.as_bytes() == wanted;
+    };
+    let mut joined = [first.as_bytes(), second.as_bytes()].join(&b","[..]);
+    for value in values {
+        joined.push(b',');
+        joined.extend_from_slice(value.as_bytes());
+    }
+    joined == wanted
+}
+
+/// The first value of a query parameter, undecoded.
+fn query_value<'q>(query: &'q [u8], name: &[u8]) -> Option<&'q [u8]> {
+    query
+        .split(|byte| *byte == b'&')
+        .find_map(|pair| match pair.strip_prefix(name)? {
+            [] => Some(&[][..]),
+            [b'=', value @ ..] => Some(value),
+            _ => None,
+        })
+}
