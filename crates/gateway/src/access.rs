@@ -9,7 +9,7 @@ use serde_json::json;
 use crate::connection::Connection;
 use crate::exchange::Exchange;
 use crate::log;
-use crate::snapshot::Traffic;
+use crate::snapshot::Attached;
 use crate::worker::{Local, Worker};
 
 /// What is done when an exchange is over, however it ends: its `Drop` does it.
@@ -24,8 +24,10 @@ pub(crate) struct Finish {
     sent: u64,
     /// Whether the whole of the response's body went out.
     whole: bool,
+    /// The routing extension's chain, and the exchange on it.
+    pub(crate) routing: Option<(usize, Rc<Exchange>)>,
     /// The traffic extension's chain, and the exchange on it.
-    pub(crate) chain: Option<(usize, Rc<Exchange>)>,
+    pub(crate) traffic: Option<(usize, Rc<Exchange>)>,
     line: Option<Box<Line>>,
 }
 
@@ -78,7 +80,8 @@ impl Finish {
             status: 0,
             sent: 0,
             whole: false,
-            chain: None,
+            routing: None,
+            traffic: None,
             line,
         }
     }
@@ -116,11 +119,18 @@ impl Finish {
         let site = &self.local.snapshot.sites[self.site];
         let mut extensions = Vec::new();
         let mut request = None;
-        if let (Some((chain, exchange)), Some(traffic)) = (&self.chain, &site.traffic) {
-            request = Some(format!("{:016x}", exchange.request()));
-            extensions = told(traffic, *chain, exchange, &self.local);
+        let ran = [
+            (&self.routing, &site.routing),
+            (&self.traffic, &site.traffic),
+        ];
+        for ran in ran {
+            if let (Some((chain, exchange)), Some(attached)) = ran {
+                request = Some(format!("{:016x}", exchange.request()));
+                extensions.extend(told(attached, *chain, exchange, &self.local));
+            }
         }
-        let details = match (self.status, self.whole, &self.chain) {
+        let ran = self.traffic.as_ref().or(self.routing.as_ref());
+        let details = match (self.status, self.whole, ran) {
             (0, ..) => "client_disconnected_before_any_response",
             (_, false, _) => "response_ended_early",
             (_, true, Some(_)) if line.backend.is_none() => "response_sent_by_extension",
@@ -166,13 +176,13 @@ impl Finish {
 
 /// `serviceExtensionInfo`: one entry for each extension that was called.
 fn told(
-    traffic: &Traffic,
+    attached: &Attached,
     chain: usize,
     exchange: &Exchange,
     local: &Local,
 ) -> Vec<serde_json::Value> {
     let told = exchange.told();
-    let steps = traffic.chains[chain].iter().enumerate();
+    let steps = attached.chains[chain].iter().enumerate();
     let mut entries = Vec::new();
     for (index, step) in steps {
         let events: Vec<_> = told.iter().filter(|told| told.step == index).collect();
@@ -198,7 +208,7 @@ fn told(
             .collect();
         let failed_open = events.iter().any(|told| told.effect == "NONE_FAILED_OPEN");
         entries.push(json!({
-            "resource": traffic.name,
+            "resource": attached.name,
             "chain": step.chain,
             "extension": step.extension,
             "backendTargetType": kind,

@@ -1,28 +1,28 @@
-//! What happens to a request, in the load balancer's order: route, traffic extension, the route's
-//! filters, upstream; then back: traffic extension, filters, client.
+//! What happens to a request, in the load balancer's order: routing extension, route, traffic
+//! extension, the route's filters, upstream; then back: traffic extension, filters, client.
 
-use std::error::Error as _;
+mod answers;
+mod inbound;
+
 use std::rc::Rc;
 
 use gatewright_gke::Client;
-use http::header::{CONNECTION, CONTENT_LENGTH, HOST, HeaderValue, LOCATION, UPGRADE, VIA};
-use http::request::Parts;
-use http::uri::PathAndQuery;
-use http::{Method, Request, Response, StatusCode, Version};
+use http::header::{CONTENT_LENGTH, VIA};
+use http::{Request, Response, StatusCode, Version};
 use http_body::Body as _;
 use hyper::body::Incoming;
 
 use crate::access::Finish;
-use crate::body::{Body, BodyError};
+use crate::body::Body;
 use crate::connection::Connection;
 use crate::exchange::{Ending, Exchange, Half, Head};
 use crate::fields;
-use crate::pool::Failed;
 use crate::reply;
 use crate::router::{Asked, Matched};
-use crate::snapshot::{Rule, Site};
+use crate::snapshot::{Attached, Rule, Site};
 use crate::upstream::{self, Outgoing, VIA_GOOGLE};
 use crate::worker::{Local, Worker};
+use inbound::{Inbound, May, Refused};
 
 /// The exchange cannot be answered any more: its stream is reset.
 #[derive(Clone, Copy, Debug, thiserror::Error)]
@@ -50,7 +50,10 @@ pub(crate) async fn handle(
         connection: &connection,
         site: &local.snapshot.sites[site],
     };
-    let mut response = passage.answer(parts, incoming, &mut finish).await?;
+    let mut response = match Inbound::read(parts) {
+        Ok(inbound) => passage.answer(inbound, incoming, &mut finish).await?,
+        Err(Refused(status)) => reply::error(status),
+    };
     response.headers_mut().append(VIA, VIA_GOOGLE);
     finish.answered(response.status());
     Ok(response.map(|body| body.finish_with(finish)))
@@ -67,82 +70,87 @@ struct Passage<'p> {
 impl Passage<'_> {
     async fn answer(
         &self,
-        mut parts: Parts,
+        mut inbound: Inbound,
         incoming: Incoming,
         finish: &mut Finish,
     ) -> Result<Response<Body>, Cut> {
-        let authority = match authority(&parts) {
-            Ok(authority) => authority,
-            Err(Refused(status)) => return Ok(reply::error(status)),
-        };
-        if is_tunnel(&parts) {
-            return Ok(reply::error(StatusCode::NOT_IMPLEMENTED));
+        let end = incoming.is_end_stream();
+        let mut body = Body::client(incoming, self.worker.limits.body_timeout);
+
+        // Before the route is found, so that it is found with what this one makes of the request.
+        if let Some(routing) = self.open(self.site.routing.as_ref(), &inbound, None) {
+            finish.routing = Some(routing.clone());
+            let (_, exchange) = routing;
+            match show(
+                &exchange,
+                &mut inbound,
+                self.site.scheme(),
+                May::Reroute,
+                end,
+            ) {
+                // "A direct response from the extension to the client isn't supported for route
+                // extensions": the load balancer goes on as if there were none.
+                Ok(()) | Err(Ending::Reply(_)) => {}
+                Err(ending) => return answers::ended(ending),
+            }
+            body = shown(body, &mut inbound, exchange);
         }
-        let host = host(&authority);
-        let Some((matched, rule)) = self.route(&parts, &host) else {
+
+        let host = inbound.host();
+        let Some((matched, rule)) = self.route(&inbound, &host) else {
             return Ok(reply::error(StatusCode::NOT_FOUND));
         };
         let backend = self.choose(rule);
         finish.routed(&rule.name, None);
 
-        let exchange = self.extensions(&parts, &host, backend, finish);
-        let end = incoming.is_end_stream();
-        let mut body = Body::client(incoming, self.worker.limits.body_timeout);
-        let mut target = match parts.uri.path_and_query() {
-            Some(target) => target.clone(),
-            None => PathAndQuery::from_static("/"),
-        };
+        let traffic = self.open(self.site.traffic.as_ref(), &inbound, backend);
+        finish.traffic.clone_from(&traffic);
+        let exchange = traffic.map(|(_, exchange)| exchange);
         if let Some(exchange) = &exchange {
-            if exchange.sees_head(Half::Request) {
-                match self.request_head(exchange, &mut parts, &authority, &target, end) {
-                    Ok(new) => target = new,
-                    Err(ending) => return answer_of(ending),
-                }
+            let scheme = self.site.scheme();
+            if let Err(ending) = show(exchange, &mut inbound, scheme, May::Modify, end) {
+                return answers::ended(ending);
             }
-            if exchange.sees_body(Half::Request) {
-                // Plugins may make the body longer or shorter.
-                parts.headers.remove(CONTENT_LENGTH);
-                body = body.shown(Rc::clone(exchange), Half::Request);
-            }
+            body = shown(body, &mut inbound, Rc::clone(exchange));
         }
 
         if let Some(redirect) = &rule.filters.redirect {
-            let authority = String::from_utf8_lossy(authority.as_bytes());
+            let authority = String::from_utf8_lossy(inbound.authority.as_bytes());
             let (status, location) = redirect.answer(
                 self.site.scheme(),
                 &authority,
-                &target.into(),
+                &inbound.target.into(),
                 prefix(rule, matched),
             );
-            return Ok(redirected(status, location));
+            return Ok(answers::redirect(status, location));
         }
         let Some(backend) = backend else {
             return Ok(reply::error(StatusCode::INTERNAL_SERVER_ERROR));
         };
         let outgoing = Outgoing {
-            method: parts.method,
-            target,
-            authority,
-            headers: parts.headers,
+            method: inbound.method,
+            target: inbound.target,
+            authority: inbound.authority,
+            headers: inbound.headers,
             body,
         };
         let outgoing = self.filtered(outgoing, rule, matched);
         finish.routed(&rule.name, Some(backend));
         let response = match upstream::send(self.local, backend, outgoing).await {
             Ok(response) => response,
-            Err(failed) => return failure(failed, exchange.as_deref()),
+            Err(failed) => return answers::failure(failed, exchange.as_deref()),
         };
-        self.back(response, exchange, rule, finish)
+        self.back(response, exchange, rule)
     }
 
     /// The rule that serves a request.
-    fn route(&self, parts: &Parts, host: &[u8]) -> Option<(Matched, &Rule)> {
+    fn route(&self, inbound: &Inbound, host: &[u8]) -> Option<(Matched, &Rule)> {
         let matched = self.site.router.find(&Asked {
-            method: &parts.method,
+            method: &inbound.method,
             host,
-            path: parts.uri.path().as_bytes(),
-            query: parts.uri.query().unwrap_or_default().as_bytes(),
-            headers: &parts.headers,
+            path: inbound.path(),
+            query: inbound.query(),
+            headers: &inbound.headers,
         })?;
         Some((matched, self.site.rules.get(matched.rule)?))
     }
@@ -158,26 +166,27 @@ impl Passage<'_> {
         chosen.map(|(backend, _)| *backend)
     }
 
-    /// Opens the exchange on the first chain whose condition holds, if one does.
-    fn extensions(
+    /// Opens the exchange on an extension's first chain whose condition holds, if one does; with the
+    /// chain's place.
+    fn open(
         &self,
-        parts: &Parts,
-        host: &[u8],
+        attached: Option<&Attached>,
+        inbound: &Inbound,
         backend: Option<usize>,
-        finish: &mut Finish,
-    ) -> Option<Rc<Exchange>> {
-        let traffic = self.site.traffic.as_ref()?;
-        let headers: Vec<_> = parts
+    ) -> Option<(usize, Rc<Exchange>)> {
+        let attached = attached?;
+        let host = inbound.host();
+        let headers: Vec<_> = inbound
             .headers
             .iter()
             .map(|(name, value)| (name.as_str().as_bytes(), value.as_bytes()))
             .collect();
         let request = gatewright_gke::Request {
-            method: parts.method.as_str().as_bytes(),
+            method: inbound.method.as_str().as_bytes(),
             scheme: self.site.scheme().as_bytes(),
-            host,
-            path: parts.uri.path().as_bytes(),
-            query: parts.uri.query().unwrap_or_default().as_bytes(),
+            host: &host,
+            path: inbound.path(),
+            query: inbound.query(),
             headers: &headers,
             client: Client {
                 address: self.connection.client_ip.as_bytes(),
@@ -190,50 +199,14 @@ impl Passage<'_> {
             let backend = &self.local.snapshot.backends[index];
             (backend.service.as_str(), backend.port)
         });
-        let chain = traffic.plan.first(&request, backend)?;
-        let exchange = Rc::new(Exchange::open(
+        let chain = attached.plan.first(&request, backend)?;
+        let exchange = Exchange::open(
             self.worker,
-            traffic.chains.get(chain)?,
+            attached.chains.get(chain)?,
             &self.local.instances,
             &self.local.attributes,
-        ));
-        finish.chain = Some((chain, Rc::clone(&exchange)));
-        Some(exchange)
-    }
-
-    /// Shows the request's head to the extensions; gives the target that came of it.
-    fn request_head(
-        &self,
-        exchange: &Exchange,
-        parts: &mut Parts,
-        authority: &HeaderValue,
-        target: &PathAndQuery,
-        end: bool,
-    ) -> Result<PathAndQuery, Ending> {
-        let shown = fields::of_request(
-            &parts.method,
-            self.site.scheme(),
-            authority.as_bytes(),
-            target.as_str(),
-            &parts.headers,
         );
-        let fields = match exchange.head(Half::Request, shown, end) {
-            Head::On(fields) => fields,
-            Head::Over(ending) => return Err(ending),
-        };
-        if fields::differ(&fields, &parts.headers) {
-            let length = parts.headers.remove(CONTENT_LENGTH);
-            let (headers, _) = fields::to_map(&fields);
-            parts.headers = headers;
-            reframe(&mut parts.headers, length);
-        }
-        match fields.get(b":path") {
-            Some(path) if path != target.as_str().as_bytes() => {
-                // A path that no request line can hold is the plugin's failure.
-                PathAndQuery::try_from(path).map_err(|_| Ending::Fail(500))
-            }
-            _ => Ok(target.clone()),
-        }
+        Some((chain, Rc::new(exchange)))
     }
 
     /// Applies the rule's filters, and sends the copies that it asks for.
@@ -269,7 +242,6 @@ impl Passage<'_> {
         response: Response<Body>,
         exchange: Option<Rc<Exchange>>,
         rule: &Rule,
-        _finish: &mut Finish,
     ) -> Result<Response<Body>, Cut> {
         let (mut parts, mut body) = response.into_parts();
         if let Some(exchange) = exchange {
@@ -277,18 +249,15 @@ impl Passage<'_> {
                 let shown = fields::of_response(parts.status, &parts.headers);
                 let fields = match exchange.head(Half::Response, shown, body.is_end_stream()) {
                     Head::On(fields) => fields,
-                    Head::Over(ending) => return answer_of(ending),
+                    Head::Over(ending) => return answers::ended(ending),
                 };
                 if fields::differ(&fields, &parts.headers) {
-                    let length = parts.headers.remove(CONTENT_LENGTH);
-                    let (headers, _) = fields::to_map(&fields);
-                    parts.headers = headers;
-                    reframe(&mut parts.headers, length);
+                    inbound::replace(&mut parts.headers, &fields);
                 }
                 let status = fields.get(b":status").map(StatusCode::from_bytes);
                 match status {
                     Some(Ok(status)) if !status.is_informational() => parts.status = status,
-                    _ => return answer_of(Ending::Fail(500)),
+                    _ => return answers::ended(Ending::Fail(500)),
                 }
             }
             if exchange.sees_body(Half::Response) && !body.is_empty() {
@@ -303,118 +272,34 @@ impl Passage<'_> {
     }
 }
 
-/// A request that is refused before it is routed.
-struct Refused(StatusCode);
-
-/// The one authority that a request names.
-fn authority(parts: &Parts) -> Result<HeaderValue, Refused> {
-    let bad = Refused(StatusCode::BAD_REQUEST);
-    let mut hosts = parts.headers.get_all(HOST).iter();
-    let host = hosts.next();
-    if hosts.next().is_some() {
-        return Err(bad);
+/// Shows a request's head to the extensions of an exchange, and takes over what they make of it.
+fn show(
+    exchange: &Exchange,
+    inbound: &mut Inbound,
+    scheme: &str,
+    may: May,
+    end: bool,
+) -> Result<(), Ending> {
+    if !exchange.sees_head(Half::Request) {
+        return Ok(());
     }
-    // The target of an absolute request goes before its `host`.
-    let value = match (parts.uri.authority(), host) {
-        (Some(authority), _) => HeaderValue::from_str(authority.as_str())
-            .map_err(|_| Refused(StatusCode::BAD_REQUEST))?,
-        (None, Some(host)) => host.clone(),
-        (None, None) if parts.version == Version::HTTP_10 => HeaderValue::from_static(""),
-        (None, None) => return Err(bad),
-    };
-    let plausible = value
-        .as_bytes()
-        .iter()
-        .all(|byte| byte.is_ascii_graphic() && !b"@/?#\\<>\"^`{|}".contains(byte));
-    if plausible { Ok(value) } else { Err(bad) }
+    match exchange.head(Half::Request, inbound.fields(scheme), end) {
+        Head::On(fields) => inbound.take(&fields, may),
+        Head::Over(ending) => Err(ending),
+    }
 }
 
-/// The host of an authority: in lower case, without the port.
-fn host(authority: &HeaderValue) -> Vec<u8> {
-    let bytes = authority.as_bytes();
-    let end = match bytes.iter().rposition(|byte| *byte == b':') {
-        Some(colon) if bytes[colon + 1..].iter().all(u8::is_ascii_digit) => colon,
-        _ => bytes.len(),
-    };
-    bytes[..end].to_ascii_lowercase()
-}
-
-/// Whether a request wants more than an exchange. An offer of HTTP/2 is none: it may be ignored.
-fn is_tunnel(parts: &Parts) -> bool {
-    if parts.method == Method::CONNECT {
-        return true;
+/// The body of a request with each part shown to the extensions that take part in it.
+fn shown(body: Body, inbound: &mut Inbound, exchange: Rc<Exchange>) -> Body {
+    if !exchange.sees_body(Half::Request) {
+        return body;
     }
-    let Some(upgrade) = parts.headers.get(UPGRADE) else {
-        return false;
-    };
-    parts.headers.contains_key(CONNECTION) && !upgrade.as_bytes().eq_ignore_ascii_case(b"h2c")
+    // They may make the body longer or shorter.
+    inbound.headers.remove(CONTENT_LENGTH);
+    body.shown(exchange, Half::Request)
 }
 
 /// The path of the match that took a request.
 fn prefix(rule: &Rule, matched: Matched) -> &str {
     rule.paths.get(matched.matched).map_or("/", String::as_str)
-}
-
-/// A message whose body no extension changes keeps its length, whatever they did to the header.
-fn reframe(headers: &mut http::HeaderMap, length: Option<HeaderValue>) {
-    match length {
-        Some(length) => {
-            headers.insert(CONTENT_LENGTH, length);
-        }
-        None => {
-            headers.remove(CONTENT_LENGTH);
-        }
-    }
-}
-
-fn redirected(status: StatusCode, location: String) -> Response<Body> {
-    let mut response = Response::new(Body::empty());
-    *response.status_mut() = status;
-    match HeaderValue::try_from(location) {
-        Ok(location) => {
-            response.headers_mut().insert(LOCATION, location);
-            response
-        }
-        Err(_) => reply::error(StatusCode::BAD_REQUEST),
-    }
-}
-
-/// What a client gets when an extension ended the exchange before the response began.
-fn answer_of(ending: Ending) -> Result<Response<Body>, Cut> {
-    match ending {
-        Ending::Reply(reply) => Ok(reply::local(reply)),
-        Ending::Fail(status) => {
-            let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-            Ok(reply::error(status))
-        }
-        Ending::Reset => Err(Cut),
-    }
-}
-
-/// What a client gets when its backend did not answer.
-fn failure(failed: Failed, exchange: Option<&Exchange>) -> Result<Response<Body>, Cut> {
-    // The request's body may have been cut off by an extension, which answers then.
-    if let Some(ending) = exchange.and_then(Exchange::ending) {
-        return answer_of(ending);
-    }
-    let error = match failed {
-        Failed::Connect => return Ok(reply::error(StatusCode::BAD_GATEWAY)),
-        Failed::TimedOut => return Ok(reply::error(StatusCode::GATEWAY_TIMEOUT)),
-        Failed::Broken(error) => error,
-    };
-    let mut cause = error.source();
-    while let Some(source) = cause {
-        match source.downcast_ref::<BodyError>() {
-            Some(BodyError::TimedOut) => {
-                let mut response = reply::error(StatusCode::REQUEST_TIMEOUT);
-                // What is left of the body may still come, and is not waited for.
-                let close = HeaderValue::from_static("close");
-                response.headers_mut().insert(CONNECTION, close);
-                return Ok(response);
-            }
-            Some(BodyError::Broken(_) | BodyError::Ended) => return Err(Cut),
-            None => cause = source.source(),
-        }
-    }
-    Ok(reply::error(StatusCode::BAD_GATEWAY))
 }

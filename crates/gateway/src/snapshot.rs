@@ -85,7 +85,10 @@ pub(crate) struct Site {
     pub(crate) tls: Option<(Arc<ServerConfig>, Origin)>,
     pub(crate) router: Router,
     pub(crate) rules: Vec<Rule>,
-    pub(crate) traffic: Option<Traffic>,
+    /// What runs before a route is found.
+    pub(crate) routing: Option<Attached>,
+    /// What runs once a backend is chosen.
+    pub(crate) traffic: Option<Attached>,
     /// A host that a client may ask for, for people who want to try.
     pub(crate) example: Option<String>,
 }
@@ -129,9 +132,9 @@ pub(crate) enum BackendTo {
     Nowhere(String),
 }
 
-/// A traffic extension.
+/// A routing or traffic extension that is attached to a Gateway.
 #[derive(Debug)]
-pub(crate) struct Traffic {
+pub(crate) struct Attached {
     pub(crate) plan: ExtensionPlan,
     pub(crate) name: String,
     /// The steps of each chain, in the order of the plan's.

@@ -11,8 +11,8 @@ use gatewright_host::{Chain, Events, LogLevel, PluginSpec, Profile, TraceLevel};
 
 use super::status::status;
 use super::{
-    Backend, BackendTo, Logging, Made, PluginSource, PluginUse, Problem, Rule, Run, Site, Snapshot,
-    Step, Traffic,
+    Attached, Backend, BackendTo, Logging, Made, PluginSource, PluginUse, Problem, Rule, Run, Site,
+    Snapshot, Step,
 };
 use crate::filters::Filters;
 use crate::live::Live;
@@ -128,7 +128,8 @@ impl Builder<'_> {
             None
         };
         let rules = at.iter().map(|rule| self.rule(*rule)).collect();
-        let traffic = plan.traffic.as_ref().map(|traffic| self.traffic(traffic));
+        let routing = plan.routing.as_ref().map(|plan| self.attached(plan));
+        let traffic = plan.traffic.as_ref().map(|plan| self.attached(plan));
         Some(Site {
             gateway: format!("{}/{}", gateway.id.namespace, gateway.id.name),
             port,
@@ -136,6 +137,7 @@ impl Builder<'_> {
             tls,
             router,
             rules,
+            routing,
             traffic,
             example,
         })
@@ -224,7 +226,7 @@ impl Builder<'_> {
         }
     }
 
-    fn traffic(&mut self, plan: &ExtensionPlan) -> Traffic {
+    fn attached(&mut self, plan: &ExtensionPlan) -> Attached {
         let chains = plan
             .set
             .chains
@@ -239,7 +241,7 @@ impl Builder<'_> {
                 steps.collect()
             })
             .collect();
-        Traffic {
+        Attached {
             plan: plan.clone(),
             name: format!("{}/{}", plan.set.id.namespace, plan.set.id.name),
             chains,
