@@ -17,6 +17,7 @@ use tokio::sync::mpsc;
 use tokio::time::Sleep;
 
 use crate::access::Finish;
+use crate::connection::Connection;
 use crate::exchange::{Exchange, Half, Passed};
 use crate::pool::Lease;
 
@@ -72,7 +73,7 @@ impl Body {
     }
 
     /// A request's body.
-    pub(crate) fn client(incoming: Incoming, limit: Duration) -> Self {
+    pub(crate) fn client(incoming: Incoming, limit: Duration, connection: &Rc<Connection>) -> Self {
         if incoming.is_end_stream() {
             return Self::empty();
         }
@@ -80,6 +81,7 @@ impl Body {
             incoming,
             limit,
             waiting: None,
+            connection: Rc::clone(connection),
         }))
     }
 
@@ -228,6 +230,8 @@ struct FromClient {
     limit: Duration,
     /// A timer and when it is really due: it is moved when it fires, not at every part.
     waiting: Option<(Pin<Box<Sleep>>, Instant)>,
+    /// Told when the body is over.
+    connection: Rc<Connection>,
 }
 
 impl FromClient {
@@ -238,6 +242,9 @@ impl FromClient {
         if let Poll::Ready(frame) = Pin::new(&mut self.incoming).poll_frame(context) {
             if let Some((_, due)) = &mut self.waiting {
                 *due = Instant::now() + self.limit;
+            }
+            if frame.is_none() || self.incoming.is_end_stream() {
+                self.connection.was_read();
             }
             return Poll::Ready(
                 frame.map(|frame| frame.map_err(|error| BodyError::Broken(Arc::new(error)))),

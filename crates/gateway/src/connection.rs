@@ -1,29 +1,24 @@
 //! A client's connection: TLS, the protocol, the limits on slow clients, and its orderly end.
 
 mod guard;
+mod heads;
+mod one;
+mod stream;
+mod two;
 
 use std::cell::Cell;
 use std::net::SocketAddr;
-use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::Instant;
 
-use hyper::server::conn::{http1, http2};
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
 use rustls::ServerConfig;
-use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 
-use crate::limits::Limits;
-use crate::proxy;
-use crate::reply;
 use crate::worker::Worker;
-pub(crate) use guard::Guarded;
-use guard::Stream;
+use guard::Guarded;
+use stream::Stream;
 
 /// Where a connection is in its exchanges.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,6 +47,17 @@ pub(crate) struct Connection {
     exchanges: Cell<u32>,
     /// Whether heads are seen on the wire; HTTP/2 has them in frames.
     http1: Cell<bool>,
+    /// Whether some of the last request's body is still to come, or was never looked at.
+    unread: Cell<bool>,
+    wire: Wire,
+}
+
+/// What the socket was last asked for and could not do yet.
+#[derive(Debug, Default)]
+struct Wire {
+    reading: Cell<bool>,
+    writing: Cell<bool>,
+    closing: Cell<bool>,
 }
 
 impl Connection {
@@ -66,6 +72,8 @@ impl Connection {
             since: Cell::new(Instant::now()),
             exchanges: Cell::new(0),
             http1: Cell::new(true),
+            unread: Cell::new(false),
+            wire: Wire::default(),
         }
     }
 
@@ -74,10 +82,27 @@ impl Connection {
         self.since.set(Instant::now());
     }
 
-    /// An exchange begins.
-    pub(crate) fn begin(&self) {
+    /// An exchange begins, whose request has a body or not.
+    fn begin(&self, has_body: bool) {
         self.exchanges.set(self.exchanges.get() + 1);
+        self.unread.set(has_body);
         self.phase.set(Phase::Busy);
+    }
+
+    /// The last request's body was read to its end.
+    pub(crate) fn was_read(&self) {
+        self.unread.set(false);
+    }
+
+    /// Whether nothing is under way: the last exchange is over, all that was to be written is, and
+    /// nothing of another request has come. Of HTTP/1 only.
+    fn rests(&self) -> bool {
+        let wire = &self.wire;
+        self.phase.get() == Phase::Idle
+            && !self.unread.get()
+            && wire.reading.get()
+            && !wire.writing.get()
+            && !wire.closing.get()
     }
 
     /// An exchange is over, and all of its response was taken.
@@ -126,86 +151,10 @@ pub(crate) async fn serve(
     let guarded = Guarded::new(stream, Rc::clone(&connection), &worker.limits);
     // Boxed, so that an idle connection has the state of its own protocol and no other.
     if connection.http1.get() {
-        Box::pin(one(worker, connection, guarded)).await;
+        Box::pin(one::serve(worker, connection, guarded)).await;
     } else {
-        Box::pin(two(worker, connection, guarded)).await;
+        Box::pin(two::serve(worker, connection, guarded)).await;
     }
-}
-
-/// HTTP/1.1 and 1.0.
-async fn one(worker: Rc<Worker>, connection: Rc<Connection>, guarded: Guarded) {
-    let limits = Rc::clone(&worker.limits);
-    let drain = Rc::clone(&worker.drain);
-    let serving = Rc::clone(&connection);
-    let service = service_fn(move |request| {
-        serving.begin();
-        // Boxed, so that a connection holds the state of an exchange only while there is one.
-        Box::pin(proxy::handle(
-            Rc::clone(&worker),
-            Rc::clone(&serving),
-            request,
-        ))
-    });
-    let mut http = http1::Builder::new();
-    http.max_header_size(limits.head_bytes)
-        .max_headers(limits.head_fields)
-        // A client that shuts its side down after a request still gets its answer.
-        .half_close(true)
-        .timer(TokioTimer::new());
-    let mut http = http.serve_connection(TokioIo::new(guarded), service);
-    let outcome = {
-        let mut ending = pin!(drain.wait());
-        let mut told = false;
-        std::future::poll_fn(|context: &mut Context<'_>| {
-            if !told && ending.as_mut().poll(context).is_ready() {
-                told = true;
-                Pin::new(&mut http).graceful_shutdown();
-            }
-            Pin::new(&mut http).poll(context)
-        })
-        .await
-    };
-    if outcome.is_ok() {
-        return;
-    }
-    // What was not shut down in order is here still.
-    let mut guarded = http.into_parts().io.into_inner();
-    let timed_out = guarded.head_timed_out();
-    let end = async {
-        if timed_out {
-            // Nothing of a response was written, since the head was never complete.
-            guarded.stream().write_all(reply::HEAD_TIMED_OUT).await?;
-        }
-        guarded.stream().shutdown().await
-    };
-    let _ = tokio::time::timeout(limits.write_timeout, end).await;
-}
-
-/// HTTP/2.
-async fn two(worker: Rc<Worker>, connection: Rc<Connection>, guarded: Guarded) {
-    let limits: Rc<Limits> = Rc::clone(&worker.limits);
-    let drain = Rc::clone(&worker.drain);
-    let service = service_fn(move |request| {
-        connection.begin();
-        proxy::handle(Rc::clone(&worker), Rc::clone(&connection), request)
-    });
-    let mut http = http2::Builder::new(LocalExecutor);
-    http.max_concurrent_streams(limits.concurrent_streams)
-        .max_pending_accept_reset_streams(limits.pending_resets)
-        .max_header_list_size(u32::try_from(limits.head_bytes).unwrap_or(u32::MAX))
-        .timer(TokioTimer::new());
-    let mut http = pin!(http.serve_connection(TokioIo::new(guarded), service));
-    let mut ending = pin!(drain.wait());
-    let mut told = false;
-    // How it ended is the client's affair: nobody is left to be told.
-    let _ = std::future::poll_fn(|context: &mut Context<'_>| -> Poll<hyper::Result<()>> {
-        if !told && ending.as_mut().poll(context).is_ready() {
-            told = true;
-            http.as_mut().graceful_shutdown();
-        }
-        http.as_mut().poll(context)
-    })
-    .await;
 }
 
 /// Runs tasks on the thread that spawns them.

@@ -75,7 +75,7 @@ impl Passage<'_> {
         finish: &mut Finish,
     ) -> Result<Response<Body>, Cut> {
         let end = incoming.is_end_stream();
-        let mut body = Body::client(incoming, self.worker.limits.body_timeout);
+        let mut body = Body::client(incoming, self.worker.limits.body_timeout, self.connection);
 
         // Before the route is found, so that it is found with what this one makes of the request.
         if let Some(routing) = self.open(self.site.routing.as_ref(), &inbound, None) {

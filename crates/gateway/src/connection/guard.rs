@@ -5,86 +5,30 @@
 //! timers and idle connections have one each, which is moved and not made anew.
 
 use std::io;
+use std::mem::MaybeUninit;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
+use bytes::{Buf as _, Bytes};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 use tokio::time::Sleep;
-use tokio_rustls::server::TlsStream;
 
+use super::heads::Heads;
+use super::stream::Stream;
 use super::{Connection, Phase};
 use crate::limits::Limits;
 
-/// A socket with TLS or without.
-pub(super) enum Stream {
-    Plain(TcpStream),
-    Tls(Box<TlsStream<TcpStream>>),
-}
-
-impl AsyncRead for Stream {
-    fn poll_read(
-        self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Plain(stream) => Pin::new(stream).poll_read(context, buffer),
-            Self::Tls(stream) => Pin::new(stream).poll_read(context, buffer),
-        }
-    }
-}
-
-impl AsyncWrite for Stream {
-    fn poll_write(
-        self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        match self.get_mut() {
-            Self::Plain(stream) => Pin::new(stream).poll_write(context, bytes),
-            Self::Tls(stream) => Pin::new(stream).poll_write(context, bytes),
-        }
-    }
-
-    fn poll_write_vectored(
-        self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        slices: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        match self.get_mut() {
-            Self::Plain(stream) => Pin::new(stream).poll_write_vectored(context, slices),
-            Self::Tls(stream) => Pin::new(stream).poll_write_vectored(context, slices),
-        }
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        match self {
-            Self::Plain(stream) => stream.is_write_vectored(),
-            Self::Tls(stream) => stream.is_write_vectored(),
-        }
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Plain(stream) => Pin::new(stream).poll_flush(context),
-            Self::Tls(stream) => Pin::new(stream).poll_flush(context),
-        }
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Plain(stream) => Pin::new(stream).poll_shutdown(context),
-            Self::Tls(stream) => Pin::new(stream).poll_shutdown(context),
-        }
-    }
-}
+/// What is read at once of a connection that rests: more than most heads have.
+const FIRST: usize = 1024;
 
 /// The socket, guarded.
 pub(crate) struct Guarded {
     stream: Stream,
+    /// What was read already, and is to be read again.
+    unread: Bytes,
+    heads: Heads,
     connection: Rc<Connection>,
     head_timeout: Duration,
     idle_timeout: Duration,
@@ -98,6 +42,8 @@ impl Guarded {
     pub(super) fn new(stream: Stream, connection: Rc<Connection>, limits: &Limits) -> Self {
         Self {
             stream,
+            unread: Bytes::new(),
+            heads: Heads::new(),
             connection,
             head_timeout: limits.head_timeout,
             idle_timeout: limits.idle_timeout,
@@ -115,6 +61,27 @@ impl Guarded {
 
     pub(super) fn stream(&mut self) -> &mut Stream {
         &mut self.stream
+    }
+
+    /// Waits for the first bytes of the next request, which are read again by whoever takes the
+    /// request up. `false` when the client has no more.
+    pub(super) fn poll_first(&mut self, context: &mut Context<'_>) -> Poll<io::Result<bool>> {
+        if !self.unread.is_empty() {
+            return Poll::Ready(Ok(true));
+        }
+        let mut first = [MaybeUninit::uninit(); FIRST];
+        let mut first = ReadBuf::uninit(&mut first);
+        ready!(Pin::new(&mut *self).poll_read(context, &mut first))?;
+        self.unread = Bytes::copy_from_slice(first.filled());
+        Poll::Ready(Ok(!self.unread.is_empty()))
+    }
+
+    /// Takes back what was read of the next request, whose head has begun then.
+    pub(super) fn put_back(&mut self, bytes: Bytes) {
+        if !bytes.is_empty() {
+            self.connection.enter(Phase::Head);
+        }
+        self.unread = bytes;
     }
 
     /// There is nothing to read. Waits, within the limit of the state that the connection is in.
@@ -149,6 +116,7 @@ impl Guarded {
         outcome: Poll<io::Result<T>>,
         context: &mut Context<'_>,
     ) -> Poll<io::Result<T>> {
+        self.connection.wire.writing.set(outcome.is_pending());
         if outcome.is_ready() {
             self.writing = None;
             return outcome;
@@ -168,18 +136,26 @@ impl AsyncRead for Guarded {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        if !self.unread.is_empty() {
+            let part = self.unread.len().min(buffer.remaining());
+            buffer.put_slice(&self.unread[..part]);
+            self.unread.advance(part);
+            return Poll::Ready(Ok(()));
+        }
         let before = buffer.filled().len();
-        match Pin::new(&mut self.stream).poll_read(context, buffer) {
-            Poll::Pending => self.wait_to_read(context),
-            ready => {
-                let came = buffer.filled().len() > before;
-                let connection = &self.connection;
-                if came && connection.http1.get() && connection.phase.get() == Phase::Idle {
-                    connection.enter(Phase::Head);
-                }
-                ready
+        let outcome = Pin::new(&mut self.stream).poll_read(context, buffer);
+        self.connection.wire.reading.set(outcome.is_pending());
+        if outcome.is_pending() {
+            return self.wait_to_read(context);
+        }
+        let came = &mut buffer.filled_mut()[before..];
+        if !came.is_empty() && self.connection.http1.get() {
+            self.heads.watch(came);
+            if self.connection.phase.get() == Phase::Idle {
+                self.connection.enter(Phase::Head);
             }
         }
+        outcome
     }
 }
 
@@ -212,6 +188,7 @@ impl AsyncWrite for Guarded {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.connection.wire.closing.set(true);
         Pin::new(&mut self.stream).poll_shutdown(context)
     }
 }

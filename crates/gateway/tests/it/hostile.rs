@@ -23,6 +23,7 @@ fn check(request: &str, expected: u16) {
 fn heads_that_can_be_read_in_two_ways_are_refused() {
     for request in [
         "POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\nab",
+        "POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 1\r\nContent-Length: 1\r\n\r\na",
         "POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 1, 2\r\n\r\nab",
         "POST / HTTP/1.1\r\nhost: a\r\ncontent-length: +1\r\n\r\na",
         "POST / HTTP/1.1\r\nhost: a\r\ncontent-length: -1\r\n\r\n",
@@ -46,6 +47,23 @@ fn heads_that_can_be_read_in_two_ways_are_refused() {
     ] {
         check(request, 400);
     }
+}
+
+/// Also where it comes behind others in one write: each is answered in its turn.
+#[test]
+fn a_second_length_is_refused_behind_other_requests() {
+    let upstream = Upstream::answering(OK);
+    let running = Setup::to(upstream.at).start();
+    let mut client = running.connect();
+    client.send(
+        "POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 2\r\n\r\nab\
+         POST / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n1\r\na\r\n0\r\n\r\n\
+         POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 1\r\ncontent-length: 1\r\n\r\na",
+    );
+    for expected in [200, 200, 400] {
+        assert_eq!(client.answer().status, expected);
+    }
+    assert_eq!(client.rest(), "");
 }
 
 /// Of the two lengths the chunks' own counts, and the other goes no further.

@@ -1,0 +1,105 @@
+//! Connections of HTTP/1.1 and 1.0.
+//!
+//! The HTTP implementation has buffers of 16 KiB for a connection, whether it is used or not. So it
+//! is there only while a request is: between two, and before the first, a connection is a socket and
+//! a timer. Whoever opens many and says nothing costs little.
+
+use std::pin::{Pin, pin};
+use std::rc::Rc;
+use std::task::{Context, Poll};
+
+use http::Request;
+use http_body::Body as _;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::AsyncWriteExt as _;
+
+use super::Connection;
+use super::guard::Guarded;
+use crate::proxy;
+use crate::reply;
+use crate::worker::Worker;
+
+/// How a turn of requests ends.
+enum Turn {
+    /// The client may ask again.
+    Rests,
+    /// The connection was shut down in order.
+    Over,
+    /// It broke, or somebody took too long.
+    Broken,
+}
+
+/// Serves a connection to its end.
+pub(super) async fn serve(worker: Rc<Worker>, connection: Rc<Connection>, mut guarded: Guarded) {
+    let limits = Rc::clone(&worker.limits);
+    let drain = Rc::clone(&worker.drain);
+    let service = |request: Request<Incoming>| {
+        connection.begin(!request.body().is_end_stream());
+        // Boxed, so that a connection holds the state of an exchange only while there is one.
+        Box::pin(proxy::handle(
+            Rc::clone(&worker),
+            Rc::clone(&connection),
+            request,
+        ))
+    };
+    let mut builder = http1::Builder::new();
+    builder
+        .max_header_size(limits.head_bytes)
+        .max_headers(limits.head_fields)
+        // A client that shuts its side down after a request still gets its answer.
+        .half_close(true)
+        .timer(TokioTimer::new());
+    let mut ending = pin!(drain.wait());
+    loop {
+        let next = std::future::poll_fn(|context: &mut Context<'_>| {
+            if ending.as_mut().poll(context).is_ready() {
+                return Poll::Ready(false);
+            }
+            guarded
+                .poll_first(context)
+                .map(|next| next.unwrap_or(false))
+        });
+        if !next.await {
+            break;
+        }
+        let http = builder.serve_connection(TokioIo::new(guarded), service_fn(&service));
+        let mut http = Box::new(http);
+        let mut told = false;
+        let turn = std::future::poll_fn(|context: &mut Context<'_>| {
+            if !told && ending.as_mut().poll(context).is_ready() {
+                told = true;
+                Pin::new(&mut *http).graceful_shutdown();
+            }
+            Poll::Ready(match Pin::new(&mut *http).poll(context) {
+                Poll::Pending if !told && connection.rests() => Turn::Rests,
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(Ok(())) => Turn::Over,
+                Poll::Ready(Err(_)) => Turn::Broken,
+            })
+        })
+        .await;
+        let parts = match turn {
+            Turn::Over => return,
+            Turn::Rests | Turn::Broken => http.into_parts(),
+        };
+        guarded = parts.io.into_inner();
+        if matches!(turn, Turn::Broken) {
+            break;
+        }
+        // It may have read the beginning of the next request behind the last one.
+        guarded.put_back(parts.read_buf);
+    }
+    // What was not shut down in order is here still.
+    let timed_out = guarded.head_timed_out();
+    let end = async {
+        if timed_out {
+            // Nothing of a response was written, since the head was never complete.
+            guarded.stream().write_all(reply::HEAD_TIMED_OUT).await?;
+        }
+        guarded.stream().shutdown().await
+    };
+    let _ = tokio::time::timeout(limits.write_timeout, end).await;
+}
