@@ -103,6 +103,20 @@ impl Model {
             .find(|service| service.id.namespace == namespace && service.id.name == name)
     }
 
+    /// The images behind a Service: those of whatever its selector finds.
+    #[must_use]
+    pub fn images(&self, namespace: &str, name: &str) -> Vec<&str> {
+        let selector = self.service(namespace, name).map(|s| &s.selector[..]);
+        self.workloads
+            .iter()
+            .filter(|workload| {
+                workload.id.namespace == namespace
+                    && workload.is_selected_by(selector.unwrap_or_default())
+            })
+            .flat_map(|workload| workload.images.iter().map(String::as_str))
+            .collect()
+    }
+
     /// The plugin of that namespace and name.
     #[must_use]
     pub fn plugin(&self, namespace: &str, name: &str) -> Option<&Plugin> {

@@ -215,13 +215,23 @@ impl GatewayPlan {
         plan
     }
 
-    /// Decides what happens to a request: routing extension, route, traffic extension.
+    /// Decides what happens to a request: routing extension, route, traffic extension. The routing
+    /// extension is taken to change nothing.
     #[must_use]
     pub fn decide(&self, request: &Request<'_>) -> Decision<'_> {
+        self.decide_rerouted(request, request)
+    }
+
+    /// Decides what happens to a request of which the chain of the routing extension, if one runs,
+    /// makes another: with that one the route is found and the traffic extension is asked.
+    #[must_use]
+    pub fn decide_rerouted(&self, request: &Request<'_>, made: &Request<'_>) -> Decision<'_> {
         let routing = self
             .routing
             .as_ref()
             .map_or_else(Vec::new, |extension| extension.ask(request, None));
+        let runs = routing.last().is_some_and(|asked| asked.verdict.holds());
+        let request = if runs { made } else { request };
         let route = self.route(request);
         let backend = route
             .as_ref()

@@ -1,15 +1,19 @@
 //! `gatewright explain`: why a request goes where it goes.
 
-use gatewright_gke::{Client, Request, check};
+use gatewright_gke::{Backend, Client, GatewayPlan, Report, Request, check};
 
 use crate::exit::{Outcome, Usage};
 use crate::manifests::Manifests;
 
 /// Say which route, chain, extension and plugin version serve a request, and why not others.
+///
+/// A routing extension may make another request of it, and the route is found with that one. What
+/// the documentation's sample callout makes of a request is known; for others `--rerouted` says it.
 #[derive(clap::Args)]
-#[command(after_help = "Example:\n  \
+#[command(after_help = "Examples:\n  \
     gatewright explain manifests/ --request 'GET https://store.example.com/serviceextensions' \\\n    \
-    -H 'env: canary'")]
+    -H 'env: canary'\n  \
+    gatewright explain manifests/ --request http://store.example.com/a --rerouted http://other.example.com/")]
 pub(crate) struct Arguments {
     #[command(flatten)]
     manifests: Manifests,
@@ -19,6 +23,9 @@ pub(crate) struct Arguments {
     /// A header of it
     #[arg(short = 'H', long = "header", value_name = "NAME: VALUE", value_parser = header)]
     headers: Vec<(String, String)>,
+    /// What a routing extension makes of it, in the same form
+    #[arg(long, value_name = "METHOD URL", value_parser = request)]
+    rerouted: Option<Line>,
     /// Only this Gateway
     #[arg(long, value_name = "NAME")]
     on: Option<String>,
@@ -79,16 +86,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
         .iter()
         .map(|(name, value)| (name.as_bytes(), value.as_bytes()))
         .collect();
-    let line = &arguments.request;
-    let request = Request {
-        method: line.method.as_bytes(),
-        scheme: line.scheme.as_bytes(),
-        host: line.host.as_bytes(),
-        path: line.path.as_bytes(),
-        query: line.query.as_bytes(),
-        headers: &headers,
-        client: Client::default(),
-    };
+    let request = arguments.request.with(&headers);
     let mut any = false;
     for gateway in &report.plan.gateways {
         if arguments
@@ -97,7 +95,13 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
             .is_none_or(|name| gateway.gateway.id.name == *name)
         {
             any = true;
-            anstream::println!("{}", gateway.explain(&request).trim_end());
+            let made = match &arguments.rerouted {
+                Some(line) => Some(line.clone()),
+                None => rerouted(&report, gateway, &request, &arguments.request),
+            };
+            let made = made.as_ref().map(|line| line.with(&headers));
+            let text = gateway.explain_rerouted(&request, made.as_ref());
+            anstream::println!("{}", text.trim_end());
         }
     }
     if !any {
@@ -108,6 +112,55 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
         return Err(Usage(format!("{what}; supply one with `--gateway NAME=CLASS`")).into());
     }
     Ok(Outcome::Fine)
+}
+
+impl Line {
+    fn with<'a>(&'a self, headers: &'a [(&'a [u8], &'a [u8])]) -> Request<'a> {
+        Request {
+            method: self.method.as_bytes(),
+            scheme: self.scheme.as_bytes(),
+            host: self.host.as_bytes(),
+            path: self.path.as_bytes(),
+            query: self.query.as_bytes(),
+            headers,
+            client: Client::default(),
+        }
+    }
+}
+
+/// The image of the documentation's callout, and the authority and path that it gives every request.
+const SAMPLE: (&str, &str, &str) = (
+    "us-docker.pkg.dev/service-extensions-samples/callouts/python-example-basic",
+    "service-extensions.com",
+    "/",
+);
+
+/// What the routing extension makes of a request, if its callout is the documentation's.
+fn rerouted(
+    report: &Report,
+    gateway: &GatewayPlan,
+    request: &Request<'_>,
+    line: &Line,
+) -> Option<Line> {
+    let chain = gateway.decide(request).routing_chain()?;
+    let namespace = &gateway.routing.as_ref()?.set.id.namespace;
+    let (image, host, path) = SAMPLE;
+    let is_sample = chain.extensions.iter().any(|extension| {
+        let Backend::Service { name, .. } = &extension.backend.value else {
+            return false;
+        };
+        let images = report.model.images(namespace, name);
+        images.iter().any(|known| {
+            let rest = known.strip_prefix(image);
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with([':', '@']))
+        })
+    });
+    is_sample.then(|| Line {
+        host: host.to_owned(),
+        path: path.to_owned(),
+        query: String::new(),
+        ..line.clone()
+    })
 }
 
 #[cfg(test)]

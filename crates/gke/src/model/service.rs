@@ -79,6 +79,8 @@ pub struct Workload {
     pub labels: Vec<(String, String)>,
     /// How many Pods it asks for, one by default.
     pub replicas: i64,
+    /// The images of its containers.
+    pub images: Vec<String>,
     /// Secrets that its volumes need.
     pub secrets: Vec<SecretRef>,
 }
@@ -109,9 +111,17 @@ impl Workload {
             .field("spec")
             .map(|spec| spec.list("volumes").collect::<Vec<_>>())
             .unwrap_or_default();
+        let containers = template
+            .field("spec")
+            .map(|spec| spec.list("containers").collect::<Vec<_>>())
+            .unwrap_or_default();
         Some(Self {
             id: id.clone(),
             labels,
+            images: containers
+                .into_iter()
+                .filter_map(|container| Some(container.spot("image")?.value))
+                .collect(),
             replicas: reader
                 .field("spec")
                 .and_then(|spec| spec.int("replicas"))

@@ -8,7 +8,13 @@ impl GatewayPlan {
     /// Why a request goes where it goes on this Gateway: one line a step.
     #[must_use]
     pub fn explain(&self, request: &Request<'_>) -> String {
-        let decision = self.decide(request);
+        self.explain_rerouted(request, None)
+    }
+
+    /// The same where it is known what the routing extension makes of the request.
+    #[must_use]
+    pub fn explain_rerouted(&self, request: &Request<'_>, made: Option<&Request<'_>>) -> String {
+        let decision = self.decide_rerouted(request, made.unwrap_or(request));
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         let mut lines = vec![format!(
             "{} {}://{}{} on Gateway {}/{} ({})",
@@ -26,7 +32,25 @@ impl GatewayPlan {
             &decision.routing,
             &mut lines,
         );
-        self.explain_route(&decision, &text(request.host), &mut lines);
+        let mut host = request.host;
+        if decision.routing_chain().is_some() {
+            lines.push(match made {
+                Some(made) => {
+                    host = made.host;
+                    format!(
+                        "    it makes of the request: {} {}://{}{}",
+                        text(made.method),
+                        text(made.scheme),
+                        text(made.host),
+                        text(made.path)
+                    )
+                }
+                None => "    what it makes of the request is not known: what follows is for one \
+                         that it leaves as it is"
+                    .to_owned(),
+            });
+        }
+        self.explain_route(&decision, &text(host), &mut lines);
         if decision.route.is_some() {
             self.explain_extension(
                 "traffic",

@@ -173,3 +173,41 @@ fn an_explanation_says_why_not() {
         assert!(text.contains(needle), "{needle}\n{text}");
     }
 }
+
+#[test]
+fn a_service_has_the_images_of_what_it_selects() {
+    let report = documented(&[APP, ROUTING, ROUTE], "internal-http", INTERNAL);
+    assert_eq!(
+        report.model.images("default", "extension-service"),
+        ["us-docker.pkg.dev/service-extensions-samples/callouts/python-example-basic:main"]
+    );
+    assert!(report.model.images("default", "other").is_empty());
+}
+
+/// The documentation's first walk-through: its route names `service-extensions.example.com`, and
+/// what its callout answers is `service-extensions.com`.
+#[test]
+fn a_route_is_found_with_what_the_routing_extension_makes_of_a_request() {
+    let asked = request("store.example.com", "/serviceextensions", &[]);
+    let made = request("service-extensions.com", "/", &[]);
+    let explain = |route: &str, made| {
+        let report = documented(&[APP, ROUTING, route], "internal-http", INTERNAL);
+        report.plan.gateways[0].explain_rerouted(&asked, made)
+    };
+    let text = explain(ROUTE, Some(&made));
+    for needle in [
+        "      ext1: callout extension-service:443",
+        "    it makes of the request: GET https://service-extensions.com/",
+        "  route: none of 1 takes the request: 404",
+        "has store.example.com, service-extensions.example.com; asked for service-extensions.com",
+    ] {
+        assert!(text.contains(needle), "{needle}\n{text}");
+    }
+    let mended = ROUTE.replace("service-extensions.example.com", "service-extensions.com");
+    let text = explain(&mended, Some(&made));
+    assert!(text.contains("rule 0 match 0 -> store-v1:8080"), "{text}");
+    // Where nobody knows, that is said.
+    let text = explain(ROUTE, None);
+    assert!(text.contains("is not known"), "{text}");
+    assert!(text.contains("-> store-v1:8080"), "{text}");
+}
