@@ -3,7 +3,6 @@
 mod guard;
 mod heads;
 mod one;
-mod stream;
 mod two;
 
 use std::cell::Cell;
@@ -16,9 +15,9 @@ use rustls::ServerConfig;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 
+use crate::stream::Stream;
 use crate::worker::Worker;
 use guard::Guarded;
-use stream::Stream;
 
 /// Where a connection is in its exchanges.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -144,7 +143,7 @@ pub(crate) async fn serve(
             if session.alpn_protocol() == Some(b"h2") {
                 connection.http1.set(false);
             }
-            Stream::Tls(Box::new(stream))
+            Stream::Tls(Box::new(stream.into()))
         }
     };
     let connection = Rc::new(connection);

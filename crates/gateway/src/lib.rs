@@ -64,6 +64,7 @@ mod fields;
 mod pool;
 mod reply;
 mod store;
+mod stream;
 mod upstream;
 
 mod access;

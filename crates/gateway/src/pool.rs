@@ -9,11 +9,16 @@ use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper::client::conn::{http1, http2};
 use hyper_util::rt::{TokioIo, TokioTimer};
+use rustls::pki_types::ServerName;
 use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
 
 use crate::body::Body;
 use crate::connection::LocalExecutor;
 use crate::limits::Limits;
+use crate::snapshot::Protocol;
+use crate::stream::Stream;
+use crate::tls::client;
 
 /// Why an upstream did not answer.
 #[derive(Debug)]
@@ -29,6 +34,9 @@ pub(crate) enum Failed {
 /// Connections to an upstream.
 pub(crate) struct Pool {
     at: SocketAddr,
+    speaks: Protocol,
+    /// How TLS is begun, if the upstream speaks it.
+    tls: Option<TlsConnector>,
     limits: Rc<Limits>,
     /// The last one used goes first, so that those not needed grow old and are closed.
     idle: RefCell<Vec<http1::SendRequest<Body>>>,
@@ -64,18 +72,22 @@ impl Lease {
 }
 
 impl Pool {
-    pub(crate) fn new(at: SocketAddr, http2: bool, limits: Rc<Limits>) -> Self {
+    pub(crate) fn new(at: SocketAddr, speaks: Protocol, limits: Rc<Limits>) -> Self {
         Self {
             at,
+            speaks,
+            tls: speaks
+                .tls
+                .then(|| client::connector(speaks.http2))
+                .flatten(),
             limits,
             idle: RefCell::default(),
-            shared: http2.then(RefCell::default),
+            shared: speaks.http2.then(RefCell::default),
         }
     }
 
-    /// Whether requests need an absolute form, as HTTP/2 does.
-    pub(crate) fn is_http2(&self) -> bool {
-        self.shared.is_some()
+    pub(crate) fn speaks(&self) -> Protocol {
+        self.speaks
     }
 
     /// Sends a request and gives the response with the connection that its body comes over.
@@ -134,14 +146,28 @@ impl Pool {
         Ok(sender)
     }
 
-    async fn open(&self) -> Result<TcpStream, Failed> {
-        let connecting = TcpStream::connect(self.at);
-        let connected = tokio::time::timeout(self.limits.connect_timeout, connecting).await;
-        let Ok(Ok(stream)) = connected else {
-            return Err(Failed::Connect);
-        };
-        let _ = stream.set_nodelay(true);
-        Ok(stream)
+    async fn open(&self) -> Result<Stream, Failed> {
+        let opened = tokio::time::timeout(self.limits.connect_timeout, async {
+            let stream = TcpStream::connect(self.at).await?;
+            let _ = stream.set_nodelay(true);
+            if !self.speaks.tls {
+                return Ok(Stream::Plain(stream));
+            }
+            let refused = || std::io::Error::from(std::io::ErrorKind::ConnectionRefused);
+            let connector = self.tls.as_ref().ok_or_else(refused)?;
+            // An address is no name that could be asked for: backends are told none.
+            let name = ServerName::from(self.at.ip());
+            let stream = connector.connect(name, stream).await?;
+            let (_, session) = stream.get_ref();
+            if self.speaks.http2 && session.alpn_protocol() != Some(b"h2") {
+                return Err(refused());
+            }
+            Ok(Stream::Tls(Box::new(stream.into())))
+        });
+        match opened.await {
+            Ok(Ok(stream)) => Ok(stream),
+            Ok(Err(_)) | Err(_) => Err(Failed::Connect),
+        }
     }
 
     async fn send_two(

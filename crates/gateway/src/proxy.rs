@@ -78,11 +78,12 @@ impl Passage<'_> {
         let mut body = Body::client(incoming, self.worker.limits.body_timeout, self.connection);
 
         // Before the route is found, so that it is found with what this one makes of the request.
-        if let Some(routing) = self.open(self.site.routing.as_ref(), &inbound, None) {
-            finish.routing = Some(routing.clone());
-            let (_, exchange) = routing;
+        let routing = self.open(self.site.routing.as_ref(), &inbound, None);
+        finish.routing.clone_from(&routing);
+        let routing = routing.map(|(_, exchange)| exchange);
+        if let Some(exchange) = &routing {
             match show(
-                &exchange,
+                exchange,
                 &mut inbound,
                 self.site.scheme(),
                 May::Reroute,
@@ -93,7 +94,7 @@ impl Passage<'_> {
                 Ok(()) | Err(Ending::Reply(_)) => {}
                 Err(ending) => return answers::ended(ending),
             }
-            body = shown(body, &mut inbound, exchange);
+            body = shown(body, &mut inbound, Rc::clone(exchange));
         }
 
         let host = inbound.host();
@@ -138,7 +139,10 @@ impl Passage<'_> {
         finish.routed(&rule.name, Some(backend));
         let response = match upstream::send(self.local, backend, outgoing).await {
             Ok(response) => response,
-            Err(failed) => return answers::failure(failed, exchange.as_deref()),
+            Err(failed) => {
+                let exchanges = [routing.as_deref(), exchange.as_deref()];
+                return answers::failure(failed, exchanges);
+            }
         };
         self.back(response, exchange, rule)
     }

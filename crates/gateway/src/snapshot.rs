@@ -124,12 +124,32 @@ pub(crate) struct Backend {
 /// How a backend is reached.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum BackendTo {
-    /// At an address, over HTTP/2 without TLS or HTTP/1.1.
-    Address { at: SocketAddr, http2: bool },
+    /// At an address.
+    Address { at: SocketAddr, speaks: Protocol },
     /// In here.
     Store,
     /// Not at all.
     Nowhere(String),
+}
+
+/// What a backend speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Protocol {
+    pub(crate) http2: bool,
+    pub(crate) tls: bool,
+}
+
+impl Protocol {
+    /// The protocol of a Service's port, by its `appProtocol`, as GKE reads it.
+    pub(crate) fn of(app_protocol: Option<&str>) -> Self {
+        let (http2, tls) = match app_protocol {
+            Some("HTTPS") => (false, true),
+            Some("HTTP2") => (true, true),
+            Some("kubernetes.io/h2c") => (true, false),
+            _ => (false, false),
+        };
+        Self { http2, tls }
+    }
 }
 
 /// A routing or traffic extension that is attached to a Gateway.

@@ -1,4 +1,4 @@
-//! A client's socket, with TLS or without.
+//! A socket, with TLS or without.
 
 use std::io;
 use std::pin::Pin;
@@ -6,10 +6,10 @@ use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
-use tokio_rustls::server::TlsStream;
+use tokio_rustls::TlsStream;
 
-/// A socket with TLS or without.
-pub(super) enum Stream {
+/// A client's or an upstream's socket.
+pub(crate) enum Stream {
     Plain(TcpStream),
     Tls(Box<TlsStream<TcpStream>>),
 }

@@ -1,6 +1,8 @@
 //! Certificates: a Secret's, or one made on the spot and signed by an authority that clients can
 //! be told to trust.
 
+pub(crate) mod client;
+
 use std::net::IpAddr;
 use std::sync::Arc;
 

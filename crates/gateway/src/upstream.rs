@@ -97,10 +97,16 @@ async fn over(pool: &Rc<Pool>, outgoing: Outgoing) -> Result<Response<Body>, Fai
     let mut request = Request::new(outgoing.body);
     *request.method_mut() = outgoing.method;
     *request.headers_mut() = outgoing.headers;
-    if pool.is_http2() {
+    let speaks = pool.speaks();
+    if speaks.http2 {
         let authority = Authority::try_from(outgoing.authority.as_bytes()).ok();
         let mut parts = http::uri::Parts::default();
-        parts.scheme = Some(Scheme::HTTP);
+        let scheme = if speaks.tls {
+            Scheme::HTTPS
+        } else {
+            Scheme::HTTP
+        };
+        parts.scheme = Some(scheme);
         parts.authority = authority;
         parts.path_and_query = Some(outgoing.target);
         *request.uri_mut() = Uri::from_parts(parts).unwrap_or_default();

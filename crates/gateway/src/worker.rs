@@ -25,7 +25,7 @@ use crate::log::Log;
 use crate::metrics::{Registry, SiteStats};
 use crate::pool::Pool;
 use crate::server::Doors;
-use crate::snapshot::{BackendTo, Snapshot};
+use crate::snapshot::{BackendTo, Protocol, Snapshot};
 
 /// What a worker is told.
 pub(crate) enum Command {
@@ -67,7 +67,7 @@ pub(crate) struct Worker {
     registry: Arc<Registry>,
     doors: Arc<dyn Doors>,
     local: RefCell<Rc<Local>>,
-    pools: RefCell<HashMap<(SocketAddr, bool), Rc<Pool>>>,
+    pools: RefCell<HashMap<(SocketAddr, Protocol), Rc<Pool>>>,
     lots: Cell<u64>,
     requests: Cell<u64>,
     connections: Cell<usize>,
@@ -170,7 +170,7 @@ impl Worker {
             .backends
             .iter()
             .map(|backend| match backend.to {
-                BackendTo::Address { at, http2 } => Some(self.pool(at, http2)),
+                BackendTo::Address { at, speaks } => Some(self.pool(at, speaks)),
                 BackendTo::Store | BackendTo::Nowhere(_) => None,
             })
             .collect();
@@ -200,11 +200,11 @@ impl Worker {
             .retain(|_, pool| Rc::strong_count(pool) > 1);
     }
 
-    fn pool(&self, at: SocketAddr, http2: bool) -> Rc<Pool> {
+    fn pool(&self, at: SocketAddr, speaks: Protocol) -> Rc<Pool> {
         let mut pools = self.pools.borrow_mut();
         let pool = pools
-            .entry((at, http2))
-            .or_insert_with(|| Rc::new(Pool::new(at, http2, Rc::clone(&self.limits))));
+            .entry((at, speaks))
+            .or_insert_with(|| Rc::new(Pool::new(at, speaks, Rc::clone(&self.limits))));
         Rc::clone(pool)
     }
 }

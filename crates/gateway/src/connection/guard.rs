@@ -16,9 +16,9 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Sleep;
 
 use super::heads::Heads;
-use super::stream::Stream;
 use super::{Connection, Phase};
 use crate::limits::Limits;
+use crate::stream::Stream;
 
 /// What is read at once of a connection that rests: more than most heads have.
 const FIRST: usize = 1024;

@@ -37,9 +37,13 @@ pub(super) fn ended(ending: Ending) -> Result<Response<Body>, Cut> {
 }
 
 /// What a client gets when its backend did not answer.
-pub(super) fn failure(failed: Failed, exchange: Option<&Exchange>) -> Result<Response<Body>, Cut> {
+pub(super) fn failure(
+    failed: Failed,
+    exchanges: [Option<&Exchange>; 2],
+) -> Result<Response<Body>, Cut> {
     // The request's body may have been cut off by an extension, which answers then.
-    if let Some(ending) = exchange.and_then(Exchange::ending) {
+    let ending = exchanges.into_iter().flatten().find_map(Exchange::ending);
+    if let Some(ending) = ending {
         return ended(ending);
     }
     let error = match failed {

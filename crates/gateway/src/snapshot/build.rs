@@ -11,8 +11,8 @@ use gatewright_host::{Chain, Events, LogLevel, PluginSpec, Profile, TraceLevel};
 
 use super::status::status;
 use super::{
-    Attached, Backend, BackendTo, Logging, Made, PluginSource, PluginUse, Problem, Rule, Run, Site,
-    Snapshot, Step,
+    Attached, Backend, BackendTo, Logging, Made, PluginSource, PluginUse, Problem, Protocol, Rule,
+    Run, Site, Snapshot, Step,
 };
 use crate::filters::Filters;
 use crate::live::Live;
@@ -194,7 +194,7 @@ impl Builder<'_> {
         let to = match self.services.find(namespace, name) {
             ServiceAt::Address(at) => BackendTo::Address {
                 at,
-                http2: matches!(protocol, Some("HTTP2" | "kubernetes.io/h2c")),
+                speaks: Protocol::of(protocol),
             },
             ServiceAt::Store => BackendTo::Store,
             ServiceAt::Nowhere(reason) => BackendTo::Nowhere(reason),

@@ -122,9 +122,18 @@ impl Setup {
     }
 
     pub(crate) fn start(&self) -> Running {
-        let log = Log::default();
         let made = self.make();
         assert_eq!(made.problems, []);
+        self.run(made)
+    }
+
+    /// Starts it whatever cannot be served.
+    pub(crate) fn start_with_problems(&self) -> Running {
+        self.run(self.make())
+    }
+
+    fn run(&self, made: Made) -> Running {
+        let log = Log::default();
         let options = Options {
             workers: self.workers,
             limits: self.limits.clone(),
@@ -450,7 +459,15 @@ impl Client {
             loop {
                 let size = usize::from_str_radix(&self.line()?, 16).ok()?;
                 if size == 0 {
-                    while !self.line()?.is_empty() {}
+                    // Trailers, if there are any, behind the headers.
+                    loop {
+                        let line = self.line()?;
+                        if line.is_empty() {
+                            break;
+                        }
+                        seen.head.push_str(&line);
+                        seen.head.push('\n');
+                    }
                     break body;
                 }
                 body.extend(self.exactly(size)?);

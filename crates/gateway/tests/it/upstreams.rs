@@ -66,13 +66,14 @@ fn bodies_in_chunks_pass_both_ways_with_trailers() {
     );
     let running = Setup::to(upstream.at).start();
     let answer = running.ask(
-        "POST / HTTP/1.1\r\nhost: a.test\r\nte: trailers\r\ntransfer-encoding: chunked\r\n\r\n2\r\nab\r\n2\r\ncd\r\n0\r\n\r\n",
+        "POST / HTTP/1.1\r\nhost: a.test\r\nte: trailers\r\ntransfer-encoding: chunked\r\ntrailer: x-in\r\n\r\n2\r\nab\r\n2\r\ncd\r\n0\r\nx-in: 4\r\n\r\n",
     );
     assert_eq!(answer.body, "abcdef");
     assert_eq!(answer.header("x-sum"), Some("6"));
     let seen = upstream.next();
     assert_eq!(seen.body, "abcd");
     assert!(seen.has("transfer-encoding: chunked"), "{}", seen.head);
+    assert!(seen.has("x-in: 4"), "{}", seen.head);
 }
 
 #[test]
