@@ -36,7 +36,7 @@ use crate::serve::watch::{Event, Events};
     gatewright serve manifests/ --gateway external-http=gke-l7-global-external-managed\n  \
     gatewright serve manifests/ --port 80=0 --port 443=0     on any free ports\n\n\
 gatewright.yaml, every key optional:\n  \
-    images:\n    us-docker.pkg.dev/p/r/a:v1: {build: local-reply}   # or wasm:, layout:, config: PATH\n  \
+    images:\n    us-docker.pkg.dev/p/r/a:v1: {build: local-reply}   # or wasm:, layout:, config: PATH;\n                                                           # or registry: NAME\n  \
     services:\n    store-v1: {address: '127.0.0.1:8080'}              # or command: [..], or store\n  \
     gateways: {external-http: gke-l7-global-external-managed}\n  \
     substitute: {GATEWAY_NAME: external-http}\n  \

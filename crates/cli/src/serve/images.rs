@@ -30,8 +30,8 @@ pub(crate) struct Images {
     settings: Settings,
     /// How a registry is reached; nothing without `--pull`.
     pull: Option<Access>,
-    /// Compiled plugins by digest, kept from one reload to the next.
-    compiled: RefCell<BTreeMap<String, Plugin>>,
+    /// Compiled plugins by digest, kept from one reload to the next, and whether this one uses them.
+    compiled: RefCell<BTreeMap<String, (Plugin, bool)>>,
     /// Images that came from a registry; a tag is resolved once a run, as production resolves it
     /// once a version.
     pulled: RefCell<BTreeMap<String, Image>>,
@@ -55,10 +55,13 @@ impl Images {
         }
     }
 
-    /// Takes other settings, and forgets what images turned out to be under the old ones.
+    /// Takes other settings, and forgets what images turned out to be under the old ones. Plugins that
+    /// nothing used any more are let go: whoever changes a plugin all day would gather them.
     pub(crate) fn set(&mut self, settings: Settings) {
         self.settings = settings;
         self.origins.take();
+        let mut compiled = self.compiled.borrow_mut();
+        compiled.retain(|_, (_, used)| std::mem::take(used));
     }
 
     /// What each image turned out to be, by its reference.
@@ -78,6 +81,8 @@ impl Images {
                     let workspace = Workspace::find().ok()?;
                     Some(workspace.plugin(name)?.folder.clone())
                 }
+                // A registry tells nobody when an image changes.
+                ImageAt::Registry(_) => None,
             })
             .collect()
     }
@@ -138,6 +143,7 @@ impl Images {
                 let image = images::read_layout(&path).map_err(|error| format!("{error:#}"))?;
                 content(&image, file).map_err(|error| format!("`{}`: {error}", path.display()))
             }
+            ImageAt::Registry(name) => self.pulled_file(reference, name, file),
         }
     }
 
@@ -150,6 +156,7 @@ impl Images {
             ));
         };
         if let Some(image) = self.pulled.borrow().get(name) {
+            self.is(reference, format!("pulled, {}", image.digest()));
             return content(image, file);
         }
         let pull = || -> anyhow::Result<Image> {
@@ -174,7 +181,8 @@ impl PluginSource for Images {
     fn plugin(&self, image: &str) -> Result<(Plugin, String), String> {
         let wasm = self.module(image)?;
         let digest = Digest::of(&wasm).to_string();
-        if let Some(plugin) = self.compiled.borrow().get(&digest) {
+        if let Some((plugin, used)) = self.compiled.borrow_mut().get_mut(&digest) {
+            *used = true;
             return Ok((plugin.clone(), digest));
         }
         let plugin = match &self.cache {
@@ -184,7 +192,7 @@ impl PluginSource for Images {
         let plugin = plugin.map_err(|error| format!("the image `{image}`: {error}"))?;
         self.compiled
             .borrow_mut()
-            .insert(digest.clone(), plugin.clone());
+            .insert(digest.clone(), (plugin.clone(), true));
         Ok((plugin, digest))
     }
 

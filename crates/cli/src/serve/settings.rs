@@ -41,6 +41,9 @@ pub(crate) enum ImageAt {
     Layout(PathBuf),
     /// A configuration.
     Config(PathBuf),
+    /// An image in a registry that the field in the manifest cannot name, such as one on this
+    /// machine. It is asked for with `--pull` only.
+    Registry(String),
 }
 
 /// Where a Service is.
@@ -116,6 +119,7 @@ mod tests {
 images:
   us-docker.pkg.dev/p/r/a:v1: {build: local-reply}
   us-docker.pkg.dev/p/r/b:v1: {layout: b.tar}
+  us-docker.pkg.dev/p/r/c:v1: {registry: 'localhost:5000/c:v1'}
 services:
   store-v1: {address: '127.0.0.1:8080'}
   shop/store-v2: {command: [python3, app.py]}
@@ -126,7 +130,7 @@ ports: {443: 9443, external-http/80: 0}
 ",
         )
         .expect("it reads");
-        assert_eq!(settings.images.len(), 2);
+        assert_eq!(settings.images.len(), 3);
         assert_eq!(settings.services["store-german"], ServiceAt::Store);
         assert_eq!(
             settings.images["us-docker.pkg.dev/p/r/a:v1"],

@@ -5,9 +5,14 @@ mod check;
 #[path = "../../../oci/tests/it/docker_registry.rs"]
 mod docker_registry;
 mod engines;
+mod explain;
 mod explore;
 mod images;
 mod new;
 mod registry;
 mod serve;
+mod serve_images;
+mod serving;
+mod soak;
 mod support;
+mod walkthroughs;

@@ -1,0 +1,189 @@
+//! `gatewright serve` as a process on free ports, and `curl` as its client.
+
+use std::io::{BufRead as _, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::time::Duration;
+
+use crate::docker_registry::peer;
+use crate::support::Place;
+
+/// How long a test waits for what must come: only a failure takes so long.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The file in which its log entries are.
+pub(crate) const LOG: &str = "log";
+
+/// The program as it serves, and what it says.
+pub(crate) struct Serving {
+    pub(crate) child: Child,
+    said: Receiver<String>,
+    /// All that it said so far.
+    pub(crate) text: String,
+    cacert: PathBuf,
+}
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Serving {
+    /// Serves the folder `m` of a place on free ports.
+    pub(crate) fn start(place: &Place, more: &[&str]) -> Self {
+        Self::start_in(place, &place.at("."), more)
+    }
+
+    /// The same from another working folder.
+    pub(crate) fn start_in(place: &Place, folder: &Path, more: &[&str]) -> Self {
+        let cacert = place.at("cacert.pem");
+        let mut child = Command::new(env!("CARGO_BIN_EXE_gatewright"))
+            .arg("serve")
+            .arg(place.at("m"))
+            .args(["--port", "80=0", "--port", "443=0"])
+            .args(["--admin", "127.0.0.1:0", "--cacert"])
+            .arg(&cacert)
+            .args(more)
+            .current_dir(folder)
+            .env("XDG_CACHE_HOME", place.at("cache"))
+            .env("DOCKER_CONFIG", place.at("."))
+            .stdin(Stdio::null())
+            .stdout(std::fs::File::create(place.at(LOG)).expect("a file"))
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("it starts");
+        let lines = BufReader::new(child.stderr.take().expect("piped"));
+        let (sender, said) = channel();
+        std::thread::spawn(move || {
+            for line in lines.lines().map_while(Result::ok) {
+                if sender.send(line).is_err() {
+                    break;
+                }
+            }
+        });
+        let mut serving = Self {
+            child,
+            said,
+            text: String::new(),
+            cacert,
+        };
+        serving.wait_for("ready");
+        serving
+    }
+
+    /// Waits for a line with this in it.
+    #[track_caller]
+    pub(crate) fn wait_for(&mut self, part: &str) -> String {
+        loop {
+            let line = self.said.recv_timeout(PATIENCE);
+            assert!(line.is_ok(), "`{part}` was not said: {}", self.text);
+            let line = line.expect("it is");
+            self.text.push_str(&line);
+            self.text.push('\n');
+            if line.contains(part) {
+                return line;
+            }
+        }
+    }
+
+    /// Forgets what it said so far.
+    pub(crate) fn forget(&mut self) {
+        while self.said.try_recv().is_ok() {}
+    }
+
+    /// The local port of a scheme, by what was said last.
+    pub(crate) fn port(&self, scheme: &str) -> String {
+        let listener = if scheme == "https" { 443 } else { 80 };
+        let mark = format!("port {listener}: {scheme}://127.0.0.1:");
+        let (_, rest) = self.text.rsplit_once(&mark).expect("it is listened at");
+        rest.chars().take_while(char::is_ascii_digit).collect()
+    }
+
+    /// What `curl` gets for a path of the store, with its headers first.
+    pub(crate) fn curl(&self, scheme: &str, path: &str, more: &[&str]) -> String {
+        let port = self.port(scheme);
+        let output = Command::new("curl")
+            .args(["--silent", "--show-error", "--include", "--max-time", "60"])
+            .arg(format!("{scheme}://store.example.com:{port}{path}"))
+            .args(["--resolve", &format!("store.example.com:{port}:127.0.0.1")])
+            .arg("--cacert")
+            .arg(&self.cacert)
+            .args(more)
+            .output()
+            .expect("curl runs");
+        let errors = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success(), "{errors}");
+        String::from_utf8(output.stdout).expect("text")
+    }
+
+    pub(crate) fn terminate(&self) {
+        let done = Command::new("kill")
+            .arg(self.child.id().to_string())
+            .status()
+            .expect("kill runs");
+        assert!(done.success());
+    }
+}
+
+/// Whether there is a curl; says so, visibly, if not.
+pub(crate) fn have_curl() -> bool {
+    peer("curl").is_some()
+}
+
+/// A page of the documentation, as it is printed there.
+pub(crate) fn documented(name: &str) -> Vec<u8> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../gke/fixtures/docs")
+        .join(name);
+    std::fs::read(path).expect("a page")
+}
+
+/// A folder with pages of the documentation in its folder `m`.
+pub(crate) fn place(pages: &[&str]) -> Place {
+    let place = Place::new();
+    std::fs::create_dir(place.at("m")).expect("a folder");
+    for page in pages {
+        place.file(&format!("m/{page}"), documented(page));
+    }
+    place
+}
+
+/// The Gateway of the documentation's plugin.
+pub(crate) const GATEWAY: [&str; 2] = ["--gateway", "external-http=gke-l7-global-external-managed"];
+
+/// Its pages.
+pub(crate) const PLUGIN: [&str; 3] = [
+    "store-route.yaml",
+    "wasm-plugin.yaml",
+    "gcp-traffic-extension-with-plugin.yaml",
+];
+
+/// A plugin that answers every request with a text.
+pub(crate) fn answering(text: &str) -> Vec<u8> {
+    wat::parse_str(format!(
+        r#"(module
+            (import "env" "proxy_send_local_response"
+                (func $reply (param i32 i32 i32 i32 i32 i32 i32 i32) (result i32)))
+            (memory (export "memory") 1)
+            (data (i32.const 0) "{text}")
+            (func (export "proxy_abi_version_0_2_1"))
+            (func (export "malloc") (param i32) (result i32) i32.const 1024)
+            (func (export "proxy_on_request_headers") (param i32 i32 i32) (result i32)
+                (call $reply (i32.const 200) (i32.const 0) (i32.const 0) (i32.const 0)
+                    (i32.const {}) (i32.const 0) (i32.const 0) (i32.const -1))))"#,
+        text.len()
+    ))
+    .expect("valid text")
+}
+
+/// KiB of memory that a process has now.
+#[cfg(target_os = "linux")]
+pub(crate) fn resident(process: u32) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).expect("it is there");
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let kib = line.and_then(|line| line.split_whitespace().next()?.parse().ok());
+    kib.expect("a number")
+}

@@ -1,0 +1,89 @@
+//! The documentation's walk-throughs, each to the answer of its `curl`.
+
+use crate::serving::{GATEWAY, PLUGIN, Serving, answering, documented, have_curl, place};
+
+#[test]
+fn the_documentations_plugin_answers_over_https() {
+    if !have_curl() {
+        return;
+    }
+    let place = place(&PLUGIN);
+    let serving = Serving::start(&place, &GATEWAY);
+    for version in ["--http1.1", "--http2"] {
+        let answer = serving.curl("https", "/serviceextensions", &[version]);
+        let (head, body) = answer.split_once("\r\n\r\n").expect("a head");
+        assert_eq!(body, "Hello World", "{answer}");
+        assert!(head.contains(" 200"), "{head}");
+        let number = if version == "--http2" {
+            "HTTP/2"
+        } else {
+            "HTTP/1.1"
+        };
+        assert!(head.starts_with(number), "{head}");
+    }
+    // Elsewhere the store answers, in the documentation's words.
+    let answer = serving.curl("http", "/", &[]);
+    assert!(
+        answer.contains("\"host_header\": \"store.example.com"),
+        "{answer}"
+    );
+    assert!(answer.contains("\"metadata\": \"store-v1\""), "{answer}");
+    assert!(answer.contains("via: 1.1 google"), "{answer}");
+    let answer = serving.curl("http", "/de", &[]);
+    assert!(
+        answer.contains("\"metadata\": \"store-german\""),
+        "{answer}"
+    );
+    for said in [
+        "us-docker.pkg.dev/service-extensions-samples/plugins/local-reply:main: our plugin `local-reply`",
+        "Service default/store-v1: the built-in store",
+        "Programmed=",
+        "curl https://store.example.com:",
+    ] {
+        assert!(
+            serving.text.contains(said),
+            "`{said}` is not in {}",
+            serving.text
+        );
+    }
+}
+
+#[test]
+fn of_two_versions_the_one_with_a_weight_answers_and_weights_can_be_swapped() {
+    if !have_curl() {
+        return;
+    }
+    let place = place(&[
+        "store-route.yaml",
+        "wasm-plugin-two-versions.yaml",
+        "gcp-traffic-extension-with-plugin.yaml",
+    ]);
+    // Two versions of one image cannot be told apart, so the second gets one of its own.
+    let text = String::from_utf8(documented("wasm-plugin-two-versions.yaml")).expect("text");
+    let (first, second) = text
+        .split_once("wasm-plugin-version-v2")
+        .expect("two versions");
+    let second = second.replace("local-reply:main", "local-reply:other");
+    place.file(
+        "m/wasm-plugin-two-versions.yaml",
+        format!("{first}wasm-plugin-version-v2{second}"),
+    );
+    place.file("other.wasm", answering("Hello Other World"));
+    place.file(
+        "m/gatewright.yaml",
+        "images:\n  us-docker.pkg.dev/service-extensions-samples/plugins/local-reply:other: {wasm: ../other.wasm}\n",
+    );
+    let mut serving = Serving::start(&place, &GATEWAY);
+    let answer = serving.curl("https", "/serviceextensions", &[]);
+    assert!(answer.ends_with("\r\n\r\nHello World"), "{answer}");
+    let path = place.at("m/wasm-plugin-two-versions.yaml");
+    let text = std::fs::read_to_string(&path).expect("it is there");
+    let swapped = text
+        .replace("weight: 1000000", "weight: one")
+        .replace("weight: 0", "weight: 1000000")
+        .replace("weight: one", "weight: 0");
+    std::fs::write(&path, swapped).expect("it is written");
+    serving.wait_for("reloaded in");
+    let answer = serving.curl("https", "/serviceextensions", &[]);
+    assert!(answer.ends_with("\r\n\r\nHello Other World"), "{answer}");
+}
