@@ -14,6 +14,7 @@ mod parity;
 mod plugins;
 mod profiles;
 mod replies;
+mod schemas;
 mod served;
 mod suites;
 mod support;
