@@ -194,6 +194,10 @@ fn told(
                 let plugin = &local.snapshot.plugins[plugin];
                 ("WASM_PLUGIN", format!("{}@{}", plugin.name, plugin.version))
             }
+            crate::snapshot::Run::Callout(callout) => {
+                let callout = &local.snapshot.callouts[callout];
+                (callout.kind.as_str(), callout.target.clone())
+            }
             crate::snapshot::Run::Nothing => ("NONE", String::new()),
         };
         let requests: Vec<_> = events
@@ -214,6 +218,7 @@ fn told(
             "backendTargetType": kind,
             "backendTargetName": target,
             "failedOpen": failed_open,
+            "grpcStatus": exchange.grpc_status(index).map(gatewright_callout::Status::as_str),
             "perProcessingRequestInfo": requests,
         }));
     }

@@ -1,8 +1,9 @@
-//! Bodies on their way, in both directions: passed on as they come, or shown to plugins first.
+//! Bodies on their way, in both directions: passed on as they come, or shown to extensions first.
 //!
 //! Nothing is gathered: a body is read only when whoever it is for asks for more.
 
 use std::collections::VecDeque;
+use std::ops::Range;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -18,7 +19,7 @@ use tokio::time::Sleep;
 
 use crate::access::Finish;
 use crate::connection::Connection;
-use crate::exchange::{Exchange, Half, Passed};
+use crate::exchange::{Exchange, Half, Layer, Passed};
 use crate::pool::Lease;
 
 /// Why a body came to an end before its time.
@@ -50,6 +51,8 @@ enum Kind {
     /// From an upstream, whose connection goes back to its pool afterwards.
     Upstream(Incoming, Option<Lease>),
     Shown(Box<Shown>),
+    /// With a callout around it.
+    Layer(Box<Layer>),
     Copied(Box<Copied>),
     /// What a [`Copied`] one sends.
     Copy(mpsc::Receiver<Frame<Bytes>>),
@@ -94,8 +97,13 @@ impl Body {
         Self::of(Kind::Upstream(incoming, Some(lease)))
     }
 
-    /// The body with each part shown to the plugins of an exchange before it goes on.
-    pub(crate) fn shown(self, exchange: Rc<Exchange>, half: Half) -> Self {
+    /// A body with a callout around it.
+    pub(crate) fn layer(layer: Layer) -> Self {
+        Self::of(Kind::Layer(Box::new(layer)))
+    }
+
+    /// The body with each part shown to the plugins among these steps before it goes on.
+    pub(crate) fn shown(self, exchange: Rc<Exchange>, half: Half, steps: Range<usize>) -> Self {
         if matches!(self.kind, Kind::Empty) {
             return self;
         }
@@ -103,6 +111,7 @@ impl Body {
             inner: self,
             exchange,
             half,
+            steps,
             ready: VecDeque::new(),
             ended: false,
         })))
@@ -171,6 +180,7 @@ impl http_body::Body for Body {
                 frame.map(|frame| frame.map_err(|error| BodyError::Broken(Arc::new(error))))
             }
             Kind::Shown(shown) => ready!(shown.poll_frame(context)),
+            Kind::Layer(layer) => ready!(layer.poll_frame(context)),
             Kind::Copied(copied) => ready!(copied.poll_frame(context)),
             Kind::Copy(receiver) => ready!(receiver.poll_recv(context)).map(Ok),
         };
@@ -201,6 +211,7 @@ impl http_body::Body for Body {
             Kind::Client(client) => client.incoming.is_end_stream(),
             Kind::Upstream(incoming, _) => incoming.is_end_stream(),
             Kind::Shown(shown) => shown.ended && shown.ready.is_empty(),
+            Kind::Layer(layer) => layer.is_end_stream(),
             Kind::Copied(copied) => copied.inner.is_end_stream(),
         }
     }
@@ -213,6 +224,7 @@ impl http_body::Body for Body {
             Kind::Upstream(incoming, _) => incoming.size_hint(),
             // Plugins may make it longer or shorter.
             Kind::Shown(_) | Kind::Copy(_) => SizeHint::default(),
+            Kind::Layer(layer) => layer.size_hint(),
             Kind::Copied(copied) => copied.inner.size_hint(),
         }
     }
@@ -270,6 +282,7 @@ struct Shown {
     inner: Body,
     exchange: Rc<Exchange>,
     half: Half,
+    steps: Range<usize>,
     ready: VecDeque<Frame<Bytes>>,
     /// Whether plugins were told that nothing follows.
     ended: bool,
@@ -302,11 +315,14 @@ impl Shown {
         let passed = match frame.map(Frame::into_data) {
             None => {
                 self.ended = true;
-                self.exchange.body(self.half, Vec::new(), true)
+                self.exchange
+                    .body(self.half, self.steps.clone(), Vec::new(), true)
             }
             Some(Ok(bytes)) => {
                 self.ended = self.inner.is_end_stream();
-                self.exchange.body(self.half, bytes.into(), self.ended)
+                let steps = self.steps.clone();
+                self.exchange
+                    .body(self.half, steps, bytes.into(), self.ended)
             }
             Some(Err(frame)) => {
                 self.ended = true;

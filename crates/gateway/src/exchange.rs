@@ -1,43 +1,35 @@
-//! A request and its response as the extensions of a chain see them.
+//! A request and its response as the extensions of a chain see them: which of them sees what, and in
+//! which order. What one of them does with it stands in `plugin.rs` and `callout.rs`.
 
-use std::cell::{Cell, RefCell};
+mod callout;
+mod feed;
+mod layer;
+mod plugin;
+
+use std::cell::RefCell;
+use std::ops::Range;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::time::Duration;
 
-use gatewright_host::{
-    Attributes, Callback, Chain, Effect, HeaderMap as Fields, LocalReply, StreamId,
-};
+use gatewright_callout::Status;
+use gatewright_host::{HeaderMap as Fields, LocalReply, StreamId};
+use http_body::Body as _;
 
-use crate::live;
-use crate::log::{Log, PluginLine};
-use crate::metrics::PluginStats;
-use crate::snapshot::{PluginUse, Run, Step};
-use crate::worker::Worker;
+pub(crate) use callout::{Callee, Callout};
+pub(crate) use gatewright_callout::Half;
+pub(crate) use layer::Layer;
+pub(crate) use plugin::{Instance, Passed};
 
-/// Which half of an exchange.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Half {
-    Request,
-    Response,
-}
+use crate::body::Body;
+use crate::snapshot::{Run, Step};
+use crate::worker::{Local, Worker};
 
-/// What becomes of a head.
-#[derive(Debug)]
-pub(crate) enum Head {
-    /// It goes on.
-    On(Fields),
-    /// An extension ended the exchange.
-    Over(Ending),
-}
-
-/// What becomes of a part of a body.
-#[derive(Debug)]
-pub(crate) enum Passed {
-    /// It goes on.
-    On(Vec<u8>),
-    /// An extension ended the exchange; see [`Exchange::ending`].
-    Over,
+/// A message on its way through a chain.
+pub(crate) struct Message {
+    pub(crate) fields: Fields,
+    pub(crate) body: Body,
+    /// Whether the body may be of another length than its head says.
+    pub(crate) reframed: bool,
 }
 
 /// How an extension ended an exchange.
@@ -49,15 +41,6 @@ pub(crate) enum Ending {
     Fail(u16),
     /// The stream is to be reset.
     Reset,
-}
-
-/// A plugin in its VM, one for each worker.
-pub(crate) struct Instance {
-    chain: RefCell<Chain>,
-    pub(crate) of: PluginUse,
-    stats: Arc<PluginStats>,
-    /// VMs that were started, as far as was seen.
-    starts: Cell<u32>,
 }
 
 /// What the access log tells of an event.
@@ -91,102 +74,31 @@ struct Part {
 
 enum PartRun {
     Plugin(Rc<Instance>, StreamId),
+    Callout(Rc<Callee>),
     /// An extension that does not work.
     Nothing,
 }
 
-impl Instance {
-    pub(crate) fn new(of: &PluginUse, chain: Chain, stats: Arc<PluginStats>) -> Self {
-        stats.memory(chain.memory_bytes(0).unwrap_or(0));
-        let starts = chain.starts(0);
-        Self {
-            chain: RefCell::new(chain),
-            of: of.clone(),
-            stats,
-            starts: Cell::new(starts),
-        }
-    }
-
-    /// Tells what the plugin logged as it started.
-    pub(crate) fn tell_start(&self, log: &Log) {
-        let chain = self.chain.borrow();
-        let lines = chain
-            .start_trace(0)
-            .map_or(&[][..], |trace| &trace.logs[..]);
-        let of = PluginLine {
-            plugin: &self.of.name,
-            version: &self.of.version,
-            request: "",
-        };
-        for line in lines.iter().filter(|_| self.of.log.enabled) {
-            log.plugin(&of, line);
-        }
-    }
-
-    fn open(&self, attributes: &Arc<Attributes>) -> StreamId {
-        let mut chain = self.chain.borrow_mut();
-        let stream = chain.open(attributes);
-        let starts = chain.starts(0);
-        if starts != self.starts.get() {
-            self.starts.set(starts);
-            self.stats.restarted();
-        }
-        stream
-    }
-
-    fn close(&self, stream: StreamId, log: &Log, request: u64, sampled: bool) {
-        let mut chain = self.chain.borrow_mut();
-        let trace = chain.close(stream);
-        if !trace.faults.is_empty() {
-            self.stats.trapped(trace.faults.len());
-        }
-        self.stats.memory(chain.memory_bytes(0).unwrap_or(0));
-        drop(chain);
-        let tell_logs = self.of.log.enabled && sampled && !trace.logs.is_empty();
-        if !tell_logs && trace.faults.is_empty() {
-            return;
-        }
-        let request = format!("{request:016x}");
-        let of = PluginLine {
-            plugin: &self.of.name,
-            version: &self.of.version,
-            request: &request,
-        };
-        for line in trace.logs.iter().filter(|_| tell_logs) {
-            log.plugin(&of, line);
-        }
-        for fault in &trace.faults {
-            log.fault(&of, fault);
-        }
-    }
-}
-
 impl Exchange {
     /// Opens an exchange on a chain.
-    pub(crate) fn open(
-        worker: &Rc<Worker>,
-        steps: &[Step],
-        instances: &[Rc<Instance>],
-        attributes: &Arc<Attributes>,
-    ) -> Self {
-        let parts = steps
-            .iter()
-            .enumerate()
-            .map(|(index, step)| Part {
-                step: index,
-                fail_open: step.fail_open,
-                run: match step.run {
-                    Run::Plugin(plugin) => {
-                        let instance = Rc::clone(&instances[plugin]);
-                        let stream = instance.open(attributes);
-                        PartRun::Plugin(instance, stream)
-                    }
-                    Run::Nothing => PartRun::Nothing,
-                },
-            })
-            .collect();
+    pub(crate) fn open(worker: &Rc<Worker>, local: &Local, steps: &[Step]) -> Self {
+        let parts = steps.iter().enumerate().map(|(index, step)| Part {
+            step: index,
+            fail_open: step.fail_open,
+            run: match step.run {
+                Run::Plugin(plugin) => {
+                    let instance = Rc::clone(&local.instances[plugin]);
+                    let stream = instance.open(&local.attributes);
+                    PartRun::Plugin(instance, stream)
+                }
+                Run::Callout(callout) => {
+                    PartRun::Callout(Callee::new(index, &local.callouts[callout]))
+                }
+                Run::Nothing => PartRun::Nothing,
+            },
+        });
         Self {
-            parts,
+            parts: parts.collect(),
             ending: RefCell::new(None),
             told: worker.access_log.then(RefCell::default),
             request: worker.next_request(),
@@ -194,113 +106,83 @@ impl Exchange {
         }
     }
 
-    /// Whether some extension takes part in the bodies of a half.
-    pub(crate) fn sees_body(&self, half: Half) -> bool {
+    /// Whether some extension takes part in a half.
+    pub(crate) fn sees(&self, half: Half) -> bool {
         self.parts.iter().any(|part| match &part.run {
-            PartRun::Plugin(instance, _) => instance.of.spec.events.bodies[half as usize],
-            PartRun::Nothing => false,
-        })
-    }
-
-    /// Whether some extension takes part in the head of a half.
-    pub(crate) fn sees_head(&self, half: Half) -> bool {
-        self.parts.iter().any(|part| match &part.run {
-            PartRun::Plugin(instance, _) => instance.of.spec.events.headers[half as usize],
+            PartRun::Plugin(instance, _) => {
+                let events = &instance.of.spec.events;
+                events.headers[half as usize] || events.bodies[half as usize]
+            }
+            PartRun::Callout(callee) => callee.sees(half),
             // It fails at the first event that there is.
             PartRun::Nothing => half == Half::Request,
         })
     }
 
-    /// A head came.
-    pub(crate) fn head(&self, half: Half, mut fields: Fields, end: bool) -> Head {
-        let callback = match half {
-            Half::Request => Callback::OnRequestHeaders,
-            Half::Response => Callback::OnResponseHeaders,
+    /// Shows a message to the extensions: its head now, and its body as it is read from what comes
+    /// out. Only callouts are waited for; a chain of plugins is through at the first poll.
+    pub(crate) async fn pass(
+        self: &Rc<Self>,
+        half: Half,
+        fields: Fields,
+        body: Body,
+    ) -> Result<Message, Ending> {
+        let mut message = Message {
+            fields,
+            body,
+            reframed: false,
         };
-        for place in self.order(half) {
-            let part = &self.parts[place];
-            let PartRun::Plugin(instance, stream) = &part.run else {
-                if half == Half::Request && !part.fail_open {
-                    self.tell(part, callback, Duration::ZERO, "FAILED");
-                    return Head::Over(Ending::Fail(500));
+        let parts = self.parts.len();
+        // The steps before this one have their share of the body.
+        let mut shown = 0;
+        for step in 0..parts {
+            let part = &self.parts[place(half, step, parts)];
+            match &part.run {
+                PartRun::Plugin(instance, stream) => {
+                    let end = message.body.is_end_stream();
+                    let fields = std::mem::take(&mut message.fields);
+                    message.fields =
+                        self.plugin_head(part, (instance, *stream), half, fields, end)?;
                 }
-                self.tell(part, callback, Duration::ZERO, "NONE_FAILED_OPEN");
-                continue;
-            };
-            if !instance.of.spec.events.headers[half as usize] {
-                continue;
+                PartRun::Callout(callee) => {
+                    self.show(half, shown..step, &mut message);
+                    shown = step + 1;
+                    // On the heap, so that exchanges without callouts do not carry its size.
+                    message =
+                        Box::pin(Rc::clone(callee).pass(Rc::clone(self), half, message)).await?;
+                }
+                PartRun::Nothing if half == Half::Request && !part.fail_open => {
+                    self.tell(part.step, "REQUEST_HEADERS", Duration::ZERO, "FAILED");
+                    return Err(Ending::Fail(500));
+                }
+                PartRun::Nothing => {
+                    let event = gatewright_callout::Event::headers(half).as_str();
+                    self.tell(part.step, event, Duration::ZERO, "NONE_FAILED_OPEN");
+                }
             }
-            let before = self.told.as_ref().map(|_| fields.clone());
-            let effect = self.call(
-                part,
-                instance,
-                *stream,
-                callback,
-                |chain, effects| match half {
-                    Half::Request => chain.request_headers(*stream, fields, end, effects),
-                    Half::Response => chain.response_headers(*stream, fields, end, effects),
-                },
-                |effect| match effect {
-                    Effect::RequestHeaders { headers, .. }
-                    | Effect::ResponseHeaders { headers, .. } => {
-                        before.as_ref().is_some_and(|before| before != headers)
-                    }
-                    _ => false,
-                },
-            );
-            fields = match effect {
-                Some(
-                    Effect::RequestHeaders { headers, .. }
-                    | Effect::ResponseHeaders { headers, .. },
-                ) => headers,
-                other => return Head::Over(ending(other)),
-            };
         }
-        Head::On(fields)
+        self.show(half, shown..parts, &mut message);
+        Ok(message)
     }
 
-    /// A part of a body came.
-    pub(crate) fn body(&self, half: Half, mut chunk: Vec<u8>, end: bool) -> Passed {
-        let callback = match half {
-            Half::Request => Callback::OnRequestBody,
-            Half::Response => Callback::OnResponseBody,
-        };
-        for place in self.order(half) {
-            let part = &self.parts[place];
-            let PartRun::Plugin(instance, stream) = &part.run else {
-                continue;
-            };
-            if !instance.of.spec.events.bodies[half as usize] {
-                continue;
-            }
-            let before = self.told.as_ref().map(|_| chunk.clone());
-            let effect = self.call(
-                part,
-                instance,
-                *stream,
-                callback,
-                |chain, effects| match half {
-                    Half::Request => chain.request_body(*stream, chunk, end, effects),
-                    Half::Response => chain.response_body(*stream, chunk, end, effects),
-                },
-                |effect| match effect {
-                    Effect::RequestBody { chunk, .. } | Effect::ResponseBody { chunk, .. } => {
-                        before.as_ref().is_some_and(|before| before != chunk)
-                    }
-                    _ => false,
-                },
-            );
-            chunk = match effect {
-                Some(Effect::RequestBody { chunk, .. } | Effect::ResponseBody { chunk, .. }) => {
-                    chunk
-                }
-                other => {
-                    *self.ending.borrow_mut() = Some(ending(other));
-                    return Passed::Over;
-                }
-            };
+    /// Shows the body to plugins that stand side by side, as it is read.
+    fn show(self: &Rc<Self>, half: Half, steps: Range<usize>, message: &mut Message) {
+        let parts = self.parts.len();
+        let sees = steps.clone().any(|step| {
+            let part = &self.parts[place(half, step, parts)];
+            matches!(&part.run, PartRun::Plugin(instance, _)
+                if instance.of.spec.events.bodies[half as usize])
+        });
+        if sees && !message.body.is_empty() {
+            let body = std::mem::replace(&mut message.body, Body::empty());
+            message.body = body.shown(Rc::clone(self), half, steps);
+            message.reframed = true;
         }
-        Passed::On(chunk)
+    }
+
+    /// An extension ends the exchange at a part of a body.
+    fn end(&self, ending: Ending) {
+        *self.ending.borrow_mut() = Some(ending);
     }
 
     /// How an extension ended the exchange at a part of a body.
@@ -313,78 +195,40 @@ impl Exchange {
         self.told.as_ref().map(RefCell::take).unwrap_or_default()
     }
 
+    /// The status of the stream of a step that is a callout.
+    pub(crate) fn grpc_status(&self, step: usize) -> Option<Status> {
+        match &self.parts.get(step)?.run {
+            PartRun::Callout(callee) => callee.status(),
+            PartRun::Plugin(..) | PartRun::Nothing => None,
+        }
+    }
+
     /// The number that tells it apart in logs.
     pub(crate) fn request(&self) -> u64 {
         self.request
     }
 
-    /// One event of one plugin, timed and counted.
-    fn call(
-        &self,
-        part: &Part,
-        instance: &Instance,
-        stream: StreamId,
-        callback: Callback,
-        event: impl FnOnce(&mut Chain, &mut Vec<Effect>),
-        modified: impl FnOnce(&Effect) -> bool,
-    ) -> Option<Effect> {
-        let mut effects = Vec::with_capacity(1);
-        let mut chain = instance.chain.borrow_mut();
-        let began = live::began();
-        event(&mut chain, &mut effects);
-        let (time, cpu) = live::spent(began);
-        let bypassed = chain.is_bypassed(stream, 0);
-        drop(chain);
-        let effect = effects.pop();
-        instance.stats.record(callback, !bypassed, time, cpu);
-        if self.told.is_some() {
-            let told = match &effect {
-                Some(Effect::Reply(_)) => "IMMEDIATE_RESPONSE",
-                Some(Effect::Fail { .. } | Effect::Reset) | None => "FAILED",
-                Some(_) if bypassed => "NONE_FAILED_OPEN",
-                Some(effect) if modified(effect) => "CONTENT_MODIFIED",
-                Some(_) => "NONE",
-            };
-            self.tell(part, callback, time, told);
+    fn is_told(&self) -> bool {
+        self.told.is_some()
+    }
+
+    fn tell(&self, step: usize, event: &'static str, latency: Duration, effect: &'static str) {
+        if let Some(told) = &self.told {
+            told.borrow_mut().push(Told {
+                step,
+                event,
+                latency,
+                effect,
+            });
         }
-        effect
-    }
-
-    fn tell(&self, part: &Part, callback: Callback, latency: Duration, effect: &'static str) {
-        let Some(told) = &self.told else {
-            return;
-        };
-        let event = match callback {
-            Callback::OnRequestHeaders => "REQUEST_HEADERS",
-            Callback::OnRequestBody => "REQUEST_BODY",
-            Callback::OnResponseHeaders => "RESPONSE_HEADERS",
-            _ => "RESPONSE_BODY",
-        };
-        told.borrow_mut().push(Told {
-            step: part.step,
-            event,
-            latency,
-            effect,
-        });
-    }
-
-    /// The order in which the parts see a half.
-    fn order(&self, half: Half) -> impl Iterator<Item = usize> + use<> {
-        let parts = self.parts.len();
-        (0..parts).map(move |step| match half {
-            Half::Request => step,
-            Half::Response => gatewright_host::response_order(step, parts),
-        })
     }
 }
 
-/// How an effect that does not pass a part on ends an exchange. In the load balancer nothing holds
-/// a part back, so that no effect at all is a failure too.
-fn ending(effect: Option<Effect>) -> Ending {
-    match effect {
-        Some(Effect::Reply(reply)) => Ending::Reply(reply),
-        Some(Effect::Fail { status }) => Ending::Fail(status),
-        _ => Ending::Reset,
+/// Which part comes at a step of a half.
+fn place(half: Half, step: usize, parts: usize) -> usize {
+    match half {
+        Half::Request => step,
+        Half::Response => gatewright_host::response_order(step, parts),
     }
 }
 

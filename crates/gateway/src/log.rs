@@ -5,10 +5,13 @@ use std::io::Write;
 use std::sync::mpsc;
 use std::time::SystemTime;
 
+use gatewright_callout::{Event, Failure};
 use gatewright_host::{LogLevel, LogLine};
 use serde_json::{Value, json};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
+
+use crate::snapshot::CalloutUse;
 
 /// Where log entries go.
 pub type Sink = Box<dyn Write + Send>;
@@ -70,6 +73,27 @@ impl Log {
                 "message": fault.to_string(),
                 "kind": fault.kind.code(),
                 "stack": frames,
+            },
+        }));
+    }
+
+    /// A callout failed.
+    pub(crate) fn callout(&self, of: &CalloutUse, request: u64, event: Event, failure: &Failure) {
+        self.send(&json!({
+            "logName": "projects/local/logs/networkservices.googleapis.com%2Fcallout",
+            "resource": {"type": "networkservices.googleapis.com/ServiceExtension", "labels": {
+                "resource_container": "projects/local",
+                "resource": of.resource,
+                "chain": of.chain,
+                "extension": of.extension,
+                "backend_target_name": of.target,
+            }},
+            "timestamp": now(),
+            "severity": "ERROR",
+            "labels": {"event_type": event.as_str(), "request_id": format!("{request:016x}")},
+            "jsonPayload": {
+                "message": failure.to_string(),
+                "grpcStatus": failure.status().as_str(),
             },
         }));
     }

@@ -9,13 +9,12 @@ use std::rc::Rc;
 use gatewright_gke::Client;
 use http::header::{CONTENT_LENGTH, VIA};
 use http::{Request, Response, StatusCode, Version};
-use http_body::Body as _;
 use hyper::body::Incoming;
 
 use crate::access::Finish;
 use crate::body::Body;
 use crate::connection::Connection;
-use crate::exchange::{Ending, Exchange, Half, Head};
+use crate::exchange::{Ending, Exchange, Half, Message};
 use crate::fields;
 use crate::reply;
 use crate::router::{Asked, Matched};
@@ -74,7 +73,6 @@ impl Passage<'_> {
         incoming: Incoming,
         finish: &mut Finish,
     ) -> Result<Response<Body>, Cut> {
-        let end = incoming.is_end_stream();
         let mut body = Body::client(incoming, self.worker.limits.body_timeout, self.connection);
 
         // Before the route is found, so that it is found with what this one makes of the request.
@@ -82,19 +80,11 @@ impl Passage<'_> {
         finish.routing.clone_from(&routing);
         let routing = routing.map(|(_, exchange)| exchange);
         if let Some(exchange) = &routing {
-            match show(
-                exchange,
-                &mut inbound,
-                self.site.scheme(),
-                May::Reroute,
-                end,
-            ) {
-                // "A direct response from the extension to the client isn't supported for route
-                // extensions": the load balancer goes on as if there were none.
-                Ok(()) | Err(Ending::Reply(_)) => {}
+            let scheme = self.site.scheme();
+            match show(exchange, &mut inbound, scheme, May::Reroute, body).await {
+                Ok(shown) => body = shown,
                 Err(ending) => return answers::ended(ending),
             }
-            body = shown(body, &mut inbound, Rc::clone(exchange));
         }
 
         let host = inbound.host();
@@ -109,10 +99,10 @@ impl Passage<'_> {
         let exchange = traffic.map(|(_, exchange)| exchange);
         if let Some(exchange) = &exchange {
             let scheme = self.site.scheme();
-            if let Err(ending) = show(exchange, &mut inbound, scheme, May::Modify, end) {
-                return answers::ended(ending);
+            match show(exchange, &mut inbound, scheme, May::Modify, body).await {
+                Ok(shown) => body = shown,
+                Err(ending) => return answers::ended(ending),
             }
-            body = shown(body, &mut inbound, Rc::clone(exchange));
         }
 
         if let Some(redirect) = &rule.filters.redirect {
@@ -137,14 +127,18 @@ impl Passage<'_> {
         };
         let outgoing = self.filtered(outgoing, rule, matched);
         finish.routed(&rule.name, Some(backend));
-        let response = match upstream::send(self.local, backend, outgoing).await {
+        let sent = upstream::send(self.local, backend, outgoing).await;
+        // The request's body may have been cut off by an extension, which answers then, whatever the
+        // backend made of what it got.
+        let mut shown = routing.iter().chain(&exchange);
+        if let Some(ending) = shown.find_map(|exchange| exchange.ending()) {
+            return answers::ended(ending);
+        }
+        let response = match sent {
             Ok(response) => response,
-            Err(failed) => {
-                let exchanges = [routing.as_deref(), exchange.as_deref()];
-                return answers::failure(failed, exchanges);
-            }
+            Err(failed) => return answers::failure(failed),
         };
-        self.back(response, exchange, rule)
+        self.back(response, exchange, rule).await
     }
 
     /// The rule that serves a request.
@@ -204,12 +198,7 @@ impl Passage<'_> {
             (backend.service.as_str(), backend.port)
         });
         let chain = attached.plan.first(&request, backend)?;
-        let exchange = Exchange::open(
-            self.worker,
-            attached.chains.get(chain)?,
-            &self.local.instances,
-            &self.local.attributes,
-        );
+        let exchange = Exchange::open(self.worker, self.local, attached.chains.get(chain)?);
         Some((chain, Rc::new(exchange)))
     }
 
@@ -241,32 +230,31 @@ impl Passage<'_> {
     }
 
     /// The way back of a backend's response.
-    fn back(
+    async fn back(
         &self,
         response: Response<Body>,
         exchange: Option<Rc<Exchange>>,
         rule: &Rule,
     ) -> Result<Response<Body>, Cut> {
         let (mut parts, mut body) = response.into_parts();
-        if let Some(exchange) = exchange {
-            if exchange.sees_head(Half::Response) {
-                let shown = fields::of_response(parts.status, &parts.headers);
-                let fields = match exchange.head(Half::Response, shown, body.is_end_stream()) {
-                    Head::On(fields) => fields,
-                    Head::Over(ending) => return answers::ended(ending),
-                };
-                if fields::differ(&fields, &parts.headers) {
-                    inbound::replace(&mut parts.headers, &fields);
-                }
-                let status = fields.get(b":status").map(StatusCode::from_bytes);
-                match status {
-                    Some(Ok(status)) if !status.is_informational() => parts.status = status,
-                    _ => return answers::ended(Ending::Fail(500)),
-                }
-            }
-            if exchange.sees_body(Half::Response) && !body.is_empty() {
+        if let Some(exchange) = exchange.filter(|exchange| exchange.sees(Half::Response)) {
+            let shown = fields::of_response(parts.status, &parts.headers);
+            let message = match exchange.pass(Half::Response, shown, body).await {
+                Ok(message) => message,
+                Err(ending) => return answers::ended(ending),
+            };
+            let fields = message.fields;
+            body = message.body;
+            if message.reframed {
                 parts.headers.remove(CONTENT_LENGTH);
-                body = body.shown(exchange, Half::Response);
+            }
+            if fields::differ(&fields, &parts.headers) {
+                inbound::replace(&mut parts.headers, &fields);
+            }
+            let status = fields.get(b":status").map(StatusCode::from_bytes);
+            match status {
+                Some(Ok(status)) if !status.is_informational() => parts.status = status,
+                _ => return answers::ended(Ending::Fail(500)),
             }
         }
         fields::remove_hop_by_hop(&mut parts.headers);
@@ -276,31 +264,30 @@ impl Passage<'_> {
     }
 }
 
-/// Shows a request's head to the extensions of an exchange, and takes over what they make of it.
-fn show(
-    exchange: &Exchange,
+/// Shows a request to the extensions of an exchange, and takes over what they make of it. Gives the
+/// body that came of it.
+async fn show(
+    exchange: &Rc<Exchange>,
     inbound: &mut Inbound,
     scheme: &str,
     may: May,
-    end: bool,
-) -> Result<(), Ending> {
-    if !exchange.sees_head(Half::Request) {
-        return Ok(());
+    body: Body,
+) -> Result<Body, Ending> {
+    if !exchange.sees(Half::Request) {
+        return Ok(body);
     }
-    match exchange.head(Half::Request, inbound.fields(scheme), end) {
-        Head::On(fields) => inbound.take(&fields, may),
-        Head::Over(ending) => Err(ending),
+    let Message {
+        fields,
+        body,
+        reframed,
+    } = exchange
+        .pass(Half::Request, inbound.fields(scheme), body)
+        .await?;
+    if reframed {
+        inbound.headers.remove(CONTENT_LENGTH);
     }
-}
-
-/// The body of a request with each part shown to the extensions that take part in it.
-fn shown(body: Body, inbound: &mut Inbound, exchange: Rc<Exchange>) -> Body {
-    if !exchange.sees_body(Half::Request) {
-        return body;
-    }
-    // They may make the body longer or shorter.
-    inbound.headers.remove(CONTENT_LENGTH);
-    body.shown(exchange, Half::Request)
+    inbound.take(&fields, may)?;
+    Ok(body)
 }
 
 /// The path of the match that took a request.

@@ -9,8 +9,10 @@ use crate::tls::Authority;
 /// Where a Service is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ServiceAt {
-    /// It listens here.
+    /// It listens here, and speaks what its `appProtocol` says.
     Address(SocketAddr),
+    /// It listens here, without TLS whatever the manifest says: on a developer's machine most do.
+    Plaintext(SocketAddr),
     /// The built-in store answers for it, as that of the documentation does.
     Store,
     /// It should be somewhere and is not, for this reason.
@@ -31,6 +33,8 @@ pub struct PortKey {
 pub struct Services {
     /// Where Services are, by `namespace/name`. A Service of a route that is not listed is a store.
     pub at: BTreeMap<String, ServiceAt>,
+    /// What stands for Google APIs that extensions call, by `googleAPIServiceName`.
+    pub google_apis: BTreeMap<String, ServiceAt>,
     /// On which local port a listener's port is served; 0 for any free one.
     pub ports: BTreeMap<u16, u16>,
     /// The same for one Gateway, which goes first.
@@ -45,6 +49,7 @@ impl Default for Services {
     fn default() -> Self {
         Self {
             at: BTreeMap::new(),
+            google_apis: BTreeMap::new(),
             ports: BTreeMap::new(),
             gateway_ports: BTreeMap::new(),
             bind: IpAddr::V4(Ipv4Addr::LOCALHOST),
@@ -82,6 +87,27 @@ impl Services {
             .get(&format!("{namespace}/{name}"))
             .cloned()
             .unwrap_or(ServiceAt::Store)
+    }
+
+    /// Where a Service is that is called: nothing built in answers for one by itself.
+    pub(crate) fn callout(&self, namespace: &str, name: &str) -> ServiceAt {
+        let found = self.at.get(&format!("{namespace}/{name}")).cloned();
+        found.unwrap_or_else(|| {
+            ServiceAt::Nowhere(format!(
+                "nothing says where the callout `{namespace}/{name}` is; name it under `services` \
+                 in `gatewright.yaml`, as `{name}: {{plaintext: '127.0.0.1:8080'}}`"
+            ))
+        })
+    }
+
+    /// What stands for a Google API.
+    pub(crate) fn google_api(&self, name: &str) -> ServiceAt {
+        self.google_apis.get(name).cloned().unwrap_or_else(|| {
+            ServiceAt::Nowhere(format!(
+                "nothing stands for the Google API `{name}`, and none is called from here; name a \
+                 stand-in under `google-apis` in `gatewright.yaml`"
+            ))
+        })
     }
 }
 

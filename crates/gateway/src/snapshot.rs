@@ -1,6 +1,7 @@
 //! What is served: made of a report, plugins and Services, and never changed.
 
 mod build;
+mod callouts;
 mod status;
 
 use std::net::SocketAddr;
@@ -70,6 +71,7 @@ pub struct Made {
 pub struct Snapshot {
     pub(crate) sites: Vec<Site>,
     pub(crate) plugins: Vec<PluginUse>,
+    pub(crate) callouts: Vec<CalloutUse>,
     pub(crate) backends: Vec<Backend>,
     /// The objects and their conditions, as JSON.
     pub(crate) status: serde_json::Value,
@@ -175,6 +177,8 @@ pub(crate) struct Step {
 pub(crate) enum Run {
     /// A plugin, by its place among the snapshot's.
     Plugin(usize),
+    /// A callout, by its place among the snapshot's.
+    Callout(usize),
     /// Nothing that works, and so it fails, open or closed.
     Nothing,
 }
@@ -190,6 +194,38 @@ pub(crate) struct PluginUse {
     pub(crate) version: String,
     pub(crate) spec: PluginSpec,
     pub(crate) log: Logging,
+}
+
+/// A callout as an extension calls it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct CalloutUse {
+    pub(crate) kind: CalloutKind,
+    /// The Service, as `namespace/name:port`, or the API.
+    pub(crate) target: String,
+    pub(crate) at: SocketAddr,
+    pub(crate) tls: bool,
+    /// The extension's resource, as `namespace/name`.
+    pub(crate) resource: String,
+    pub(crate) chain: String,
+    pub(crate) extension: String,
+    pub(crate) config: Arc<gatewright_callout::Config>,
+}
+
+/// What a callout is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum CalloutKind {
+    Service,
+    GoogleApi,
+}
+
+impl CalloutKind {
+    /// As the load balancer's log has it.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Service => "BACKEND_SERVICE",
+            Self::GoogleApi => "GOOGLE_API",
+        }
+    }
 }
 
 /// `logConfig`, ready to apply.
@@ -229,6 +265,7 @@ impl Snapshot {
         Self {
             sites: Vec::new(),
             plugins: Vec::new(),
+            callouts: Vec::new(),
             backends: Vec::new(),
             status: serde_json::Value::Null,
         }

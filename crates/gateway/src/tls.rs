@@ -46,6 +46,17 @@ impl Authority {
         self.issuer.pem()
     }
 
+    /// TLS with a certificate for these hosts and addresses, for a server that speaks this protocol.
+    ///
+    /// # Errors
+    /// A sentence, when no certificate can be made.
+    pub fn server(&self, hosts: &[String], protocol: &str) -> Result<Arc<ServerConfig>, String> {
+        let pair = self.sign(hosts)?;
+        let mut config = server(pair).map_err(|error| error.to_string())?;
+        config.alpn_protocols = vec![protocol.as_bytes().to_vec()];
+        Ok(Arc::new(config))
+    }
+
     /// A certificate for these hosts and addresses.
     fn sign(&self, hosts: &[String]) -> Result<Pair, String> {
         let make = || {
@@ -114,20 +125,23 @@ pub(crate) fn configure(
             (authority.sign(&names)?, Origin::Authority)
         }
     };
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = ServerConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .and_then(|builder| {
-            builder
-                .with_no_client_auth()
-                .with_single_cert(pair.chain, pair.key)
-        });
-    let mut config = config.map_err(|error| match &origin {
+    let mut config = server(pair).map_err(|error| match &origin {
         Origin::Secret(name) => format!("the certificate of Secret `{name}`: {error}"),
         Origin::Authority => error.to_string(),
     })?;
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     Ok((Arc::new(config), origin))
+}
+
+fn server(pair: Pair) -> Result<ServerConfig, rustls::Error> {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .and_then(|builder| {
+            builder
+                .with_no_client_auth()
+                .with_single_cert(pair.chain, pair.key)
+        })
 }
 
 /// The first Secret that these listeners name and the manifests hold.

@@ -13,12 +13,13 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+use gatewright_callout::Client;
 use gatewright_host::{Attributes, Chain, Profile, TraceLevel};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Notify, mpsc, oneshot};
 
 use crate::connection;
-use crate::exchange::Instance;
+use crate::exchange::{Callout, Instance};
 use crate::limits::Limits;
 use crate::live;
 use crate::log::Log;
@@ -68,6 +69,7 @@ pub(crate) struct Worker {
     doors: Arc<dyn Doors>,
     local: RefCell<Rc<Local>>,
     pools: RefCell<HashMap<(SocketAddr, Protocol), Rc<Pool>>>,
+    clients: RefCell<HashMap<(SocketAddr, bool), Rc<Client>>>,
     lots: Cell<u64>,
     requests: Cell<u64>,
     connections: Cell<usize>,
@@ -79,6 +81,8 @@ pub(crate) struct Local {
     pub(crate) snapshot: Arc<Snapshot>,
     /// In the order of the snapshot's plugins.
     pub(crate) instances: Vec<Rc<Instance>>,
+    /// In the order of the snapshot's callouts.
+    pub(crate) callouts: Vec<Rc<Callout>>,
     /// In the order of the snapshot's backends; nothing for those that have no address.
     pub(crate) pools: Vec<Option<Rc<Pool>>>,
     /// In the order of the snapshot's sites.
@@ -166,6 +170,14 @@ impl Worker {
                 Rc::new(instance)
             })
             .collect();
+        let callouts = snapshot
+            .callouts
+            .iter()
+            .map(|of| {
+                let stats = self.registry.callout(self.index, of);
+                Rc::new(Callout::new(of, self.client(of.at, of.tls), stats))
+            })
+            .collect();
         let pools = snapshot
             .backends
             .iter()
@@ -189,6 +201,7 @@ impl Worker {
         self.local.replace(Rc::new(Local {
             snapshot,
             instances,
+            callouts,
             pools,
             stats,
             attributes: Arc::clone(&before.attributes),
@@ -198,6 +211,19 @@ impl Worker {
         self.pools
             .borrow_mut()
             .retain(|_, pool| Rc::strong_count(pool) > 1);
+        self.clients
+            .borrow_mut()
+            .retain(|_, client| Rc::strong_count(client) > 1);
+    }
+
+    /// The client of a callout, over TLS or not.
+    fn client(&self, at: SocketAddr, tls: bool) -> Rc<Client> {
+        let mut clients = self.clients.borrow_mut();
+        let client = clients.entry((at, tls)).or_insert_with(|| match tls {
+            true => Client::tls(at),
+            false => Client::plaintext(at),
+        });
+        Rc::clone(client)
     }
 
     fn pool(&self, at: SocketAddr, speaks: Protocol) -> Rc<Pool> {
@@ -232,12 +258,14 @@ pub(crate) fn run(index: usize, start: Start, commands: mpsc::UnboundedReceiver<
         local: RefCell::new(Rc::new(Local {
             snapshot: Arc::new(Snapshot::empty()),
             instances: Vec::new(),
+            callouts: Vec::new(),
             pools: Vec::new(),
             stats: Vec::new(),
             attributes: Arc::default(),
             sites: Vec::new(),
         })),
         pools: RefCell::default(),
+        clients: RefCell::default(),
         lots: Cell::new(seed | 1),
         requests: Cell::new(seed),
         connections: Cell::new(0),

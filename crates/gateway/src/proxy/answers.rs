@@ -7,7 +7,7 @@ use http::{Response, StatusCode};
 
 use super::Cut;
 use crate::body::{Body, BodyError};
-use crate::exchange::{Ending, Exchange};
+use crate::exchange::Ending;
 use crate::pool::Failed;
 use crate::reply;
 
@@ -37,15 +37,7 @@ pub(super) fn ended(ending: Ending) -> Result<Response<Body>, Cut> {
 }
 
 /// What a client gets when its backend did not answer.
-pub(super) fn failure(
-    failed: Failed,
-    exchanges: [Option<&Exchange>; 2],
-) -> Result<Response<Body>, Cut> {
-    // The request's body may have been cut off by an extension, which answers then.
-    let ending = exchanges.into_iter().flatten().find_map(Exchange::ending);
-    if let Some(ending) = ending {
-        return ended(ending);
-    }
+pub(super) fn failure(failed: Failed) -> Result<Response<Body>, Cut> {
     let error = match failed {
         Failed::Connect => return Ok(reply::error(StatusCode::BAD_GATEWAY)),
         Failed::TimedOut => return Ok(reply::error(StatusCode::GATEWAY_TIMEOUT)),

@@ -4,15 +4,16 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use gatewright_gke::{
-    Backend as ExtensionBackend, Event, Extension, ExtensionPlan, GatewayPlan, Listener, ObjectId,
-    Report,
+    Backend as ExtensionBackend, Event, Extension, ExtensionKind, ExtensionPlan, Gateway,
+    GatewayPlan, Listener, ObjectId, Report,
 };
 use gatewright_host::{Chain, Events, LogLevel, PluginSpec, Profile, TraceLevel};
 
+use super::callouts::Around;
 use super::status::status;
 use super::{
-    Attached, Backend, BackendTo, Logging, Made, PluginSource, PluginUse, Problem, Protocol, Rule,
-    Run, Site, Snapshot, Step,
+    Attached, Backend, BackendTo, CalloutUse, Logging, Made, PluginSource, PluginUse, Problem,
+    Protocol, Rule, Run, Site, Snapshot, Step,
 };
 use crate::filters::Filters;
 use crate::live::Live;
@@ -26,6 +27,7 @@ struct Builder<'b> {
     source: &'b dyn PluginSource,
     services: &'b Services,
     plugins: Vec<PluginUse>,
+    callouts: Vec<CalloutUse>,
     backends: Vec<Backend>,
     problems: Vec<Problem>,
 }
@@ -36,6 +38,7 @@ pub(super) fn build(report: &Report, source: &dyn PluginSource, services: &Servi
         source,
         services,
         plugins: Vec::new(),
+        callouts: Vec::new(),
         backends: Vec::new(),
         problems: Vec::new(),
     };
@@ -47,6 +50,7 @@ pub(super) fn build(report: &Report, source: &dyn PluginSource, services: &Servi
         snapshot: Snapshot {
             sites,
             plugins: builder.plugins,
+            callouts: builder.callouts,
             backends: builder.backends,
             status: status(report),
         },
@@ -56,10 +60,19 @@ pub(super) fn build(report: &Report, source: &dyn PluginSource, services: &Servi
 
 impl Builder<'_> {
     fn problem(&mut self, object: &ObjectId, message: String) {
+        self.say(object, message, true);
+    }
+
+    /// Something that is worth knowing.
+    fn note(&mut self, object: &ObjectId, message: String) {
+        self.say(object, message, false);
+    }
+
+    fn say(&mut self, object: &ObjectId, message: String, is_error: bool) {
         let problem = Problem {
             object: object.clone(),
             message,
-            is_error: true,
+            is_error,
         };
         // A plugin in two chains has its problem once.
         if !self.problems.contains(&problem) {
@@ -128,8 +141,10 @@ impl Builder<'_> {
             None
         };
         let rules = at.iter().map(|rule| self.rule(*rule)).collect();
-        let routing = plan.routing.as_ref().map(|plan| self.attached(plan));
-        let traffic = plan.traffic.as_ref().map(|plan| self.attached(plan));
+        let routing = plan.routing.as_ref();
+        let routing = routing.map(|plan| self.attached(gateway, plan));
+        let traffic = plan.traffic.as_ref();
+        let traffic = traffic.map(|plan| self.attached(gateway, plan));
         Some(Site {
             gateway: format!("{}/{}", gateway.id.namespace, gateway.id.name),
             port,
@@ -196,6 +211,13 @@ impl Builder<'_> {
                 at,
                 speaks: Protocol::of(protocol),
             },
+            ServiceAt::Plaintext(at) => BackendTo::Address {
+                at,
+                speaks: Protocol {
+                    tls: false,
+                    ..Protocol::of(protocol)
+                },
+            },
             ServiceAt::Store => BackendTo::Store,
             ServiceAt::Nowhere(reason) => BackendTo::Nowhere(reason),
         };
@@ -226,7 +248,7 @@ impl Builder<'_> {
         }
     }
 
-    fn attached(&mut self, plan: &ExtensionPlan) -> Attached {
+    fn attached(&mut self, gateway: &Gateway, plan: &ExtensionPlan) -> Attached {
         let chains = plan
             .set
             .chains
@@ -236,7 +258,7 @@ impl Builder<'_> {
                     chain: chain.name.value.clone(),
                     extension: extension.name.value.clone(),
                     fail_open: extension.fail_open,
-                    run: self.extension(plan, extension),
+                    run: self.extension(gateway, plan, &chain.name.value, extension),
                 });
                 steps.collect()
             })
@@ -248,7 +270,13 @@ impl Builder<'_> {
         }
     }
 
-    fn extension(&mut self, plan: &ExtensionPlan, extension: &Extension) -> Run {
+    fn extension(
+        &mut self,
+        gateway: &Gateway,
+        plan: &ExtensionPlan,
+        chain: &str,
+        extension: &Extension,
+    ) -> Run {
         let id = &plan.set.id;
         let (name, policy) = (&extension.name.value, then(extension));
         match &extension.backend.value {
@@ -263,11 +291,25 @@ impl Builder<'_> {
                     self.problem(&plugin, format!("{error}; {policy}"));
                 }
             },
-            ExtensionBackend::Service { name: service, .. } => {
-                self.problem(id, format!("extension `{name}`: callouts such as Service `{service}` are not served; {policy}"));
-            }
-            ExtensionBackend::GoogleApi { name: api } => {
-                self.problem(id, format!("extension `{name}`: there is no stand-in for the Google API `{api}`; {policy}"));
+            ExtensionBackend::Service { .. } | ExtensionBackend::GoogleApi { .. } => {
+                let around = Around {
+                    report: self.report,
+                    services: self.services,
+                    gateway,
+                    set: &plan.set,
+                    chain,
+                };
+                match around.callout(extension) {
+                    Ok(callout) => {
+                        if extension.events.is_none() && plan.set.kind == ExtensionKind::Traffic {
+                            self.note(id, format!("extension `{name}` lists no supportedEvents; it is called for RequestHeaders and ResponseHeaders"));
+                        }
+                        return Run::Callout(self.callout(callout));
+                    }
+                    Err(error) => {
+                        self.problem(id, format!("extension `{name}`: {error}; {policy}"));
+                    }
+                }
             }
             ExtensionBackend::Other { kind, name: other } => {
                 self.problem(
@@ -280,6 +322,17 @@ impl Builder<'_> {
             }
         }
         Run::Nothing
+    }
+
+    /// The index of a callout.
+    fn callout(&mut self, callout: CalloutUse) -> usize {
+        match self.callouts.iter().position(|known| *known == callout) {
+            Some(index) => index,
+            None => {
+                self.callouts.push(callout);
+                self.callouts.len() - 1
+            }
+        }
     }
 
     /// The index of a plugin as an extension uses it.

@@ -1,5 +1,6 @@
 //! The gateway on real sockets, with clients and upstreams that are told byte by byte what to do.
 
+mod callouts;
 mod faults;
 mod hostile;
 mod http2;

@@ -50,6 +50,7 @@ pub(crate) struct Setup {
     pub(crate) access_log: bool,
     /// Whether there is an HTTPS listener too.
     pub(crate) https: bool,
+    pub(crate) profile: gatewright_gke::Profile,
 }
 
 /// A route of everything to a Service.
@@ -82,6 +83,7 @@ impl Setup {
             workers: 1,
             access_log: false,
             https: false,
+            profile: gatewright_gke::Profile::default(),
         }
     }
 
@@ -110,6 +112,7 @@ impl Setup {
             self.manifests
         );
         let options = gatewright_gke::Options {
+            profile: self.profile,
             language: Some(Arc::new(CelLanguage::default())),
             ..Default::default()
         };
@@ -124,15 +127,16 @@ impl Setup {
     pub(crate) fn start(&self) -> Running {
         let made = self.make();
         assert_eq!(made.problems, []);
-        self.run(made)
+        self.start_with(made)
     }
 
     /// Starts it whatever cannot be served.
     pub(crate) fn start_with_problems(&self) -> Running {
-        self.run(self.make())
+        self.start_with(self.make())
     }
 
-    fn run(&self, made: Made) -> Running {
+    /// Starts what was made, whatever is wrong with it.
+    pub(crate) fn start_with(&self, made: Made) -> Running {
         let log = Log::default();
         let options = Options {
             workers: self.workers,
