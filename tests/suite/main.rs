@@ -14,7 +14,6 @@ mod parity;
 mod plugins;
 mod profiles;
 mod replies;
-mod schemas;
 mod served;
 mod suites;
 mod support;

@@ -2,6 +2,7 @@
 
 pub(crate) mod bench;
 pub(crate) mod build;
+pub(crate) mod callout;
 pub(crate) mod check;
 pub(crate) mod compare;
 pub(crate) mod describe;

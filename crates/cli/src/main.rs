@@ -18,8 +18,8 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use commands::{
-    bench, build, check, compare, describe, explain, export, inspect, manifest, new, pack, pull,
-    push, run_tests, serve as serving, test, trace, validate, verify,
+    bench, build, callout, check, compare, describe, explain, export, inspect, manifest, new, pack,
+    pull, push, run_tests, serve as serving, test, trace, validate, verify,
 };
 
 #[global_allocator]
@@ -43,6 +43,7 @@ enum Command {
     Check(check::Arguments),
     Test(test::Arguments),
     Serve(serving::Arguments),
+    Callout(callout::Arguments),
     RunTests(run_tests::Arguments),
     Compare(compare::Arguments),
     Trace(trace::Arguments),
@@ -68,6 +69,7 @@ fn main() -> ExitCode {
         Command::Check(arguments) => check::run(&arguments),
         Command::Test(arguments) => test::run_cases(&arguments),
         Command::Serve(arguments) => serving::run(&arguments),
+        Command::Callout(arguments) => callout::run(&arguments),
         Command::RunTests(arguments) => run_tests::run(&arguments),
         Command::Compare(arguments) => compare::run(&arguments),
         Command::Trace(arguments) => trace::run(&arguments),

@@ -10,15 +10,11 @@ use gatewright::{
 use serde::Deserialize;
 use std::rc::Rc;
 
-/// What follows each chunk of a body.
+/// The configuration; `README.md` documents it for users.
 #[derive(Debug, Deserialize)]
-#[cfg_attr(test, derive(gatewright::schemars::JsonSchema))]
-#[cfg_attr(test, schemars(crate = "gatewright::schemars"))]
 #[serde(deny_unknown_fields, default)]
 struct Config {
-    /// What follows each chunk of a request; nothing leaves requests alone.
     request: String,
-    /// The same for responses.
     response: String,
 }
 
@@ -102,8 +98,6 @@ mod tests {
 
     #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
     use wasm_bindgen_test::wasm_bindgen_test as test;
-
-    gatewright::config_schema!(Config);
 
     fn stream(configuration: &str) -> TestStream {
         let plugin = TestPlugin::<Chunking>::configure(configuration).unwrap();

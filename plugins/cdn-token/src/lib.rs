@@ -8,7 +8,7 @@ mod token;
 
 use config::{Config, Settings};
 use gatewright::{
-    ConfigError, Flow, HostError, Plugin, RequestHeaders, ResponseBody, ResponseHeaders, Rewrite,
+    Coding, ConfigError, Flow, HostError, Plugin, RequestHeaders, ResponseBody, ResponseHeaders,
     Stream,
 };
 use scan::{Markup, Scanner};
@@ -27,16 +27,19 @@ impl Plugin for CdnToken {
     fn stream(self: &Rc<Self>) -> Exchange {
         Exchange {
             settings: Rc::clone(&self.0),
+            skipped: false,
             markup: Markup::Unknown,
-            rewrite: Rewrite::default(),
+            scanner: None,
         }
     }
 }
 
 struct Exchange {
     settings: Rc<Settings>,
+    /// Whether this body is left alone.
+    skipped: bool,
     markup: Markup,
-    rewrite: Rewrite<Scanner>,
+    scanner: Option<Scanner>,
 }
 
 impl Stream for Exchange {
@@ -51,24 +54,30 @@ impl Stream for Exchange {
     ) -> Result<Flow, HostError> {
         let content_type = headers.get("content-type")?.unwrap_or_default();
         let content_type = content_type.to_ascii_lowercase();
-        if !self.settings.signs(&content_type) {
-            self.rewrite.leave();
-        }
+        self.skipped = !self.settings.signs(&content_type);
         if content_type.windows(3).any(|part| part == b"xml") {
             self.markup = Markup::Xml;
         }
-        if self.rewrite.prepare(headers)?.is_some() {
+        if !self.skipped && headers.prepare_body_change()? != Coding::Plain {
             gatewright::log::warn!("cdn-token: the body is encoded and was not signed");
+            self.skipped = true;
         }
         Ok(Flow::Continue)
     }
 
     fn on_response_body(&mut self, body: &mut ResponseBody<'_>) -> Result<(), HostError> {
-        let (settings, markup) = (&self.settings, self.markup);
-        self.rewrite.pass(body, || {
-            let now = gatewright::unix_time()?.as_secs();
-            Ok(Scanner::new(settings.signer.at(now), markup))
-        })
+        if self.skipped {
+            return Ok(());
+        }
+        let scanner = match &mut self.scanner {
+            Some(scanner) => scanner,
+            None => {
+                let now = gatewright::unix_time()?.as_secs();
+                let signer = self.settings.signer.at(now);
+                self.scanner.insert(Scanner::new(signer, self.markup))
+            }
+        };
+        body.transform(scanner)
     }
 }
 

@@ -7,8 +7,8 @@ mod mask;
 
 use config::{Config, Settings};
 use gatewright::{
-    ConfigError, Flow, HeaderList, HostError, Plugin, RequestHeaders, ResponseBody,
-    ResponseHeaders, Rewrite, Stream,
+    Coding, ConfigError, Flow, HeaderList, HostError, Plugin, RequestHeaders, ResponseBody,
+    ResponseHeaders, Stream,
 };
 use mask::{Masker, Pattern};
 use std::rc::Rc;
@@ -26,14 +26,16 @@ impl Plugin for CheckPii {
     fn stream(self: &Rc<Self>) -> Exchange {
         Exchange {
             plugin: Rc::clone(self),
-            rewrite: Rewrite::default(),
+            skips_body: false,
+            masker: None,
         }
     }
 }
 
 struct Exchange {
     plugin: Rc<CheckPii>,
-    rewrite: Rewrite<Masker>,
+    skips_body: bool,
+    masker: Option<Masker>,
 }
 
 impl Stream for Exchange {
@@ -51,20 +53,23 @@ impl Stream for Exchange {
         headers.edit(|list| mask_headers(&settings.patterns, list))?;
         if !headers.is_end_of_stream() {
             let content_type = headers.get("content-type")?.unwrap_or_default();
-            if !settings.looks_into(&content_type) {
-                self.rewrite.leave();
-            }
+            self.skips_body = !settings.looks_into(&content_type);
             // Masking keeps the length, but digests of the body would be wrong.
-            if self.rewrite.prepare(headers)?.is_some() {
+            if !self.skips_body && headers.prepare_body_change()? != Coding::Plain {
                 gatewright::log::warn!("check-pii: the body is encoded and was not looked into");
+                self.skips_body = true;
             }
         }
         Ok(Flow::Continue)
     }
 
     fn on_response_body(&mut self, body: &mut ResponseBody<'_>) -> Result<(), HostError> {
+        if self.skips_body {
+            return Ok(());
+        }
         let patterns = &self.plugin.0.patterns;
-        self.rewrite.pass(body, || Ok(Masker::new(patterns)))
+        let masker = self.masker.get_or_insert_with(|| Masker::new(patterns));
+        body.transform(masker)
     }
 }
 

@@ -10,7 +10,7 @@ mod rules;
 
 use config::{Config, Settings};
 use gatewright::{
-    ConfigError, Flow, HostError, Plugin, RequestHeaders, ResponseBody, ResponseHeaders, Rewrite,
+    Coding, ConfigError, Flow, HostError, Plugin, RequestHeaders, ResponseBody, ResponseHeaders,
     Stream,
 };
 use page::Page;
@@ -29,14 +29,18 @@ impl Plugin for HtmlRewrite {
     fn stream(self: &Rc<Self>) -> Exchange {
         Exchange {
             plugin: Rc::clone(self),
-            rewrite: Rewrite::default(),
+            skipped: false,
+            page: None,
         }
     }
 }
 
 struct Exchange {
     plugin: Rc<HtmlRewrite>,
-    rewrite: Rewrite<Box<Page>>,
+    /// Whether this response is left alone.
+    skipped: bool,
+    /// What rewrites it, from its first chunk on.
+    page: Option<Box<Page>>,
 }
 
 impl Stream for Exchange {
@@ -45,11 +49,9 @@ impl Stream for Exchange {
         if !settings.skip_paths.is_empty() {
             let path = headers.path()?.unwrap_or_default();
             let skips = |prefix: &String| path.as_bytes().starts_with(prefix.as_bytes());
-            if settings.skip_paths.iter().any(skips) {
-                self.rewrite.leave();
-            }
+            self.skipped = settings.skip_paths.iter().any(skips);
         }
-        if !self.rewrite.is_left() && settings.ask_for_plain_body {
+        if !self.skipped && settings.ask_for_plain_body {
             headers.ask_for_plain_body()?;
         }
         Ok(Flow::Continue)
@@ -59,22 +61,28 @@ impl Stream for Exchange {
         &mut self,
         headers: &mut ResponseHeaders<'_>,
     ) -> Result<Flow, HostError> {
-        if self.rewrite.is_left() {
+        if self.skipped {
             return Ok(Flow::Continue);
         }
         let content_type = headers.get("content-type")?.unwrap_or_default();
-        if !content::is_html(&content_type) {
-            self.rewrite.leave();
-        }
-        if self.rewrite.prepare(headers)?.is_some() {
+        self.skipped = !content::is_html(&content_type);
+        if !self.skipped && headers.prepare_body_change()? != Coding::Plain {
             gatewright::log::warn!("html-rewrite: the body is encoded and stays as it is");
+            self.skipped = true;
         }
         Ok(Flow::Continue)
     }
 
     fn on_response_body(&mut self, body: &mut ResponseBody<'_>) -> Result<(), HostError> {
+        if self.skipped {
+            return Ok(());
+        }
         let rules = &self.plugin.0.rules;
-        self.rewrite.pass(body, || Ok(Box::new(Page::new(rules))))
+        let page = self.page.get_or_insert_with(|| Box::new(Page::new(rules)));
+        if page.is_over() {
+            return Ok(());
+        }
+        body.transform(&mut **page)
     }
 
     /// A page that was not edited is better than none.

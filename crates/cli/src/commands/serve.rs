@@ -17,6 +17,7 @@ use super::{DIM, RED, RESET};
 use crate::exit::{Outcome, Usage};
 use crate::images::Access;
 use crate::manifests::Manifests;
+use crate::serve::callouts::Callouts;
 use crate::serve::images::Images;
 use crate::serve::services::Programs;
 use crate::serve::settings::{Settings, port_key};
@@ -37,7 +38,9 @@ use crate::serve::watch::{Event, Events};
     gatewright serve manifests/ --port 80=0 --port 443=0     on any free ports\n\n\
 gatewright.yaml, every key optional:\n  \
     images:\n    us-docker.pkg.dev/p/r/a:v1: {build: local-reply}   # or wasm:, layout:, config: PATH;\n                                                           # or registry: NAME\n  \
-    services:\n    store-v1: {address: '127.0.0.1:8080'}              # or command: [..], or store\n  \
+    services:\n    store-v1: {address: '127.0.0.1:8080'}              # or command: [..], or store\n    \
+    extension-service: {plaintext: 'localhost:8080'}   # or callout: basic\n  \
+    google-apis:\n    modelarmor.us.rep.googleapis.com: {plaintext: 'localhost:8081'}\n  \
     gateways: {external-http: gke-l7-global-external-managed}\n  \
     substitute: {GATEWAY_NAME: external-http}\n  \
     ports: {443: 8443, external-http/80: 0}")]
@@ -144,7 +147,7 @@ fn port(text: &str) -> Result<((Option<String>, u16), u16), String> {
     Ok((port_key(from)?, to))
 }
 
-fn duration(text: &str) -> Result<Duration, String> {
+pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     let (number, unit) = match text.strip_suffix("ms") {
         Some(number) => (number, 1e-3),
         None => (text.strip_suffix('s').unwrap_or(text), 1.0),
@@ -160,6 +163,7 @@ struct Serving<'a> {
     arguments: &'a Arguments,
     images: Images,
     programs: Programs,
+    callouts: Callouts,
     authority: Arc<Authority>,
     /// The errors that were there when the last change was taken.
     accepted: Vec<String>,
@@ -171,11 +175,13 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
         ..EngineOptions::default()
     })?;
     let pull = arguments.pull.then(|| arguments.access.clone());
+    let authority = Arc::new(Authority::generate().map_err(anyhow::Error::msg)?);
     let mut serving = Serving {
         arguments,
         images: Images::new(engine.clone(), Settings::default(), pull),
         programs: Programs::default(),
-        authority: Arc::new(Authority::generate().map_err(anyhow::Error::msg)?),
+        callouts: Callouts::new(Arc::clone(&authority)),
+        authority,
         accepted: Vec::new(),
     };
     let mut events = Events::new()?;
@@ -205,7 +211,10 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
         )
         .into());
     }
-    anstream::eprint!("{}", tell::origins(&serving.images.origins(), &stores));
+    anstream::eprint!(
+        "{}",
+        tell::origins(&serving.images.origins(), &stores, &serving.callouts.told())
+    );
     anstream::eprint!("{}", tell::conditions(&report));
     anstream::eprint!("{}", tell::addresses(&gateway, &report, &cacert));
     anstream::eprintln!("ready");
@@ -229,9 +238,22 @@ impl Serving<'_> {
         let files = manifests.read()?;
         let options = manifests.options_with(&settings.gateways, &settings.substitute);
         let report = check(&files.inputs(), &options);
-        let at = self.programs.resolve(&settings.services, &settings.folder);
+        // One look at all of them, so that programs and callouts that nobody names any more end.
+        let mut named = settings.services.clone();
+        named.extend(settings.google_apis.clone());
+        self.callouts.begin();
+        let folder = &settings.folder;
+        let mut at = self.programs.resolve(&named, folder, &mut self.callouts);
+        let google_apis = settings
+            .google_apis
+            .keys()
+            .filter_map(|name| Some((name.clone(), at.remove(name)?)))
+            .collect();
+        self.callouts.twins(&report, &mut at);
+        self.callouts.end();
         let mut services = Services {
             at,
+            google_apis,
             bind: self.arguments.bind,
             authority: Some(Arc::clone(&self.authority)),
             ..Services::default()

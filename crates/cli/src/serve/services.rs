@@ -1,4 +1,5 @@
-//! Services as the settings have them: addresses, the built-in store, and programs to start.
+//! Services as the settings have them: addresses, the built-in store, our own callouts, and programs
+//! to start.
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream, ToSocketAddrs as _};
@@ -8,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use gatewright_gateway as gateway;
 
+use super::callouts::Callouts;
 use super::settings::ServiceAt;
 
 /// How long a program may take until it listens.
@@ -40,11 +42,8 @@ impl Programs {
         &mut self,
         settings: &BTreeMap<String, ServiceAt>,
         folder: &Path,
+        callouts: &mut Callouts,
     ) -> BTreeMap<String, gateway::ServiceAt> {
-        let full = |name: &str| match name.contains('/') {
-            true => name.to_owned(),
-            false => format!("default/{name}"),
-        };
         self.0.retain(|name, program| {
             settings.iter().any(|(key, at)| {
                 full(key) == *name
@@ -56,7 +55,11 @@ impl Programs {
             let name = full(key);
             let at = match at {
                 ServiceAt::Store => gateway::ServiceAt::Store,
-                ServiceAt::Address(text) => address(text),
+                ServiceAt::Address(text) => address(text)
+                    .map_or_else(gateway::ServiceAt::Nowhere, gateway::ServiceAt::Address),
+                ServiceAt::Plaintext(text) => address(text)
+                    .map_or_else(gateway::ServiceAt::Nowhere, gateway::ServiceAt::Plaintext),
+                ServiceAt::Callout(sample) => callouts.find(&name, sample),
                 ServiceAt::Command(command) => match self.start(&name, command, folder) {
                     Ok(address) => gateway::ServiceAt::Address(address),
                     Err(error) => gateway::ServiceAt::Nowhere(error),
@@ -128,11 +131,19 @@ impl Programs {
     }
 }
 
-fn address(text: &str) -> gateway::ServiceAt {
+/// The name with its namespace. Names of APIs have dots and none.
+fn full(name: &str) -> String {
+    match name.contains('/') || name.ends_with(".googleapis.com") {
+        true => name.to_owned(),
+        false => format!("default/{name}"),
+    }
+}
+
+fn address(text: &str) -> Result<SocketAddr, String> {
     match text.to_socket_addrs().map(|mut all| all.next()) {
-        Ok(Some(address)) => gateway::ServiceAt::Address(address),
-        Ok(None) => gateway::ServiceAt::Nowhere(format!("`{text}` has no address")),
-        Err(error) => gateway::ServiceAt::Nowhere(format!(
+        Ok(Some(address)) => Ok(address),
+        Ok(None) => Err(format!("`{text}` has no address")),
+        Err(error) => Err(format!(
             "`{text}` is no address such as `127.0.0.1:8080`: {error}"
         )),
     }
@@ -140,6 +151,8 @@ fn address(text: &str) -> gateway::ServiceAt {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
 
     #[test]
@@ -152,7 +165,11 @@ mod tests {
                 ServiceAt::Command(vec!["/no/such/program".to_owned()]),
             ),
         ]);
-        let resolved = Programs::default().resolve(&settings, Path::new(""));
+        let resolved = Programs::default().resolve(
+            &settings,
+            Path::new(""),
+            &mut Callouts::new(Arc::new(gateway::Authority::generate().expect("one"))),
+        );
         let address = gateway::ServiceAt::Address(SocketAddr::from(([127, 0, 0, 1], 1)));
         assert_eq!(resolved["default/a"], address);
         assert_eq!(resolved["shop/b"], gateway::ServiceAt::Store);

@@ -18,6 +18,8 @@ pub(crate) struct Settings {
     pub(crate) images: BTreeMap<String, ImageAt>,
     /// Where Services are, by `name` in the namespace `default` or by `namespace/name`.
     pub(crate) services: BTreeMap<String, ServiceAt>,
+    /// What stands for Google APIs that extensions call, by `googleAPIServiceName`.
+    pub(crate) google_apis: BTreeMap<String, ServiceAt>,
     /// Gateways that the manifests leave out, and their classes.
     pub(crate) gateways: BTreeMap<String, String>,
     /// What stands for placeholders.
@@ -52,6 +54,10 @@ pub(crate) enum ImageAt {
 pub(crate) enum ServiceAt {
     /// It listens here, as `127.0.0.1:8080`.
     Address(String),
+    /// The same without TLS, whatever the manifest says: for callouts.
+    Plaintext(String),
+    /// One of our own callouts, by its name.
+    Callout(String),
     /// This program is it. It is told in `PORT` where to listen.
     Command(Vec<String>),
     /// The built-in store.
@@ -124,6 +130,10 @@ services:
   store-v1: {address: '127.0.0.1:8080'}
   shop/store-v2: {command: [python3, app.py]}
   store-german: store
+  extension-service: {plaintext: 'localhost:8080'}
+  other: {callout: basic}
+google-apis:
+  modelarmor.us-central1.rep.googleapis.com: {callout: add-header}
 gateways: {external-http: gke-l7-global-external-managed}
 substitute: {GATEWAY_NAME: external-http}
 ports: {443: 9443, external-http/80: 0}
@@ -137,6 +147,10 @@ ports: {443: 9443, external-http/80: 0}
             ImageAt::Build("local-reply".to_owned())
         );
         assert_eq!(settings.ports["443"], 9443);
+        let callout = |name: &str| ServiceAt::Callout(name.to_owned());
+        assert_eq!(settings.services["other"], callout("basic"));
+        let api = "modelarmor.us-central1.rep.googleapis.com";
+        assert_eq!(settings.google_apis[api], callout("add-header"));
     }
 
     #[test]

@@ -8,7 +8,7 @@ use std::path::Path;
 use gatewright_gateway::{Gateway, Listening, Problem};
 use gatewright_gke::{Report, Severity};
 
-use crate::commands::{DIM, GREEN, RED, RESET};
+use crate::commands::{DIM, GREEN, RED, RESET, YELLOW};
 
 /// The ports and what to try on them.
 pub(crate) fn addresses(gateway: &Gateway, report: &Report, authority: &Path) -> String {
@@ -111,7 +111,11 @@ pub(crate) fn conditions(report: &Report) -> String {
 }
 
 /// What images and Services turned out to be.
-pub(crate) fn origins(origins: &BTreeMap<String, String>, stores: &[String]) -> String {
+pub(crate) fn origins(
+    origins: &BTreeMap<String, String>,
+    stores: &[String],
+    callouts: &[String],
+) -> String {
     let mut text = String::new();
     for (image, origin) in origins {
         let _ = writeln!(text, "image {image}: {origin}");
@@ -119,18 +123,21 @@ pub(crate) fn origins(origins: &BTreeMap<String, String>, stores: &[String]) -> 
     for store in stores {
         let _ = writeln!(text, "Service {store}: the built-in store");
     }
+    for callout in callouts {
+        let _ = writeln!(text, "{callout}");
+    }
     text
 }
 
-/// What cannot be served as it is meant.
+/// What cannot be served as it is meant, and what is worth knowing.
 pub(crate) fn problems(problems: &[Problem]) -> String {
     let mut text = String::new();
     for problem in problems {
-        let _ = writeln!(
-            text,
-            "{RED}not served{RESET}: {}: {}",
-            problem.object, problem.message
-        );
+        let what = match problem.is_error {
+            true => format!("{RED}not served{RESET}"),
+            false => format!("{YELLOW}note{RESET}"),
+        };
+        let _ = writeln!(text, "{what}: {}: {}", problem.object, problem.message);
     }
     text
 }

@@ -1,7 +1,7 @@
 //! What happens to a running gateway from outside: files change, and signals come.
 
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -33,7 +33,11 @@ impl Events {
     /// Listens to signals; [`watch`](Self::watch) adds files.
     pub(crate) fn new() -> anyhow::Result<Self> {
         let (sender, received) = channel();
-        signals(sender.clone())?;
+        let stop = sender.clone();
+        on_stop(move || {
+            // Nobody may be left to hear it.
+            let _ = stop.send(Event::Stop);
+        })?;
         let images: Arc<Mutex<Vec<PathBuf>>> = Arc::default();
         let known = Arc::clone(&images);
         let watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
@@ -134,8 +138,9 @@ fn absolute(path: PathBuf) -> PathBuf {
     resolved.unwrap_or(path)
 }
 
+/// Does this when the program is told to stop, by SIGTERM or Ctrl-C.
 #[cfg(unix)]
-fn signals(events: Sender<Event>) -> anyhow::Result<()> {
+pub(crate) fn on_stop(stop: impl FnOnce() + Send + 'static) -> anyhow::Result<()> {
     use tokio::signal::unix::{SignalKind, signal};
 
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -159,16 +164,16 @@ fn signals(events: Sender<Event>) -> anyhow::Result<()> {
                     _ = interrupt.recv() => {}
                 }
             });
-            let _ = events.send(Event::Stop);
+            stop();
         })
         .context("cannot start a thread")?;
     Ok(())
 }
 
 #[cfg(not(unix))]
-fn signals(events: Sender<Event>) -> anyhow::Result<()> {
+pub(crate) fn on_stop(stop: impl FnOnce() + Send + 'static) -> anyhow::Result<()> {
     // Ctrl-C ends the program by itself there.
-    std::mem::forget(events);
+    std::mem::forget(stop);
     Ok(())
 }
 

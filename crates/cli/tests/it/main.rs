@@ -1,6 +1,7 @@
 //! The program as its users run it: command lines, exit codes, what is printed, what is written.
 
 mod bench;
+mod callouts;
 mod check;
 #[path = "../../../oci/tests/it/docker_registry.rs"]
 mod docker_registry;

@@ -1,0 +1,162 @@
+//! Callouts: the documentation's walk-through with one, and `gatewright callout` alone.
+
+use std::io::{BufRead as _, BufReader};
+use std::process::{Child, Command, Stdio};
+
+use crate::serving::{GATEWAY, Serving, have_curl, place};
+use crate::support::Place;
+
+const PAGES: [&str; 3] = [
+    "store-route.yaml",
+    "extension-service-app.yaml",
+    "gcp-traffic-extension.yaml",
+];
+
+#[test]
+fn the_documentations_callout_greets_in_the_response() {
+    if !have_curl() {
+        return;
+    }
+    let place = place(&PAGES);
+    let mut serving = Serving::start(&place, &GATEWAY);
+    for (scheme, version) in [("http", "--http1.1"), ("https", "--http2")] {
+        let answer = serving.curl(scheme, "/serviceextensions", &[version]);
+        for line in [
+            "server: Werkzeug/2.3.7 Python/3.11.3",
+            "content-type: application/json",
+            "access-control-allow-origin: *",
+            "hello: service-extensions",
+            "via: 1.1 google",
+        ] {
+            assert!(
+                answer.lines().any(|known| known == line),
+                "{line}: {answer}"
+            );
+        }
+    }
+    assert!(!serving.curl("http", "/", &[]).contains("hello"));
+    for said in [
+        "Service default/extension-service: our callout `basic`, which does the same as \
+         us-docker.pkg.dev/service-extensions-samples/callouts/python-example-basic:main",
+        "extension `ext1` lists no supportedEvents; it is called for RequestHeaders and ResponseHeaders",
+    ] {
+        assert!(serving.text.contains(said), "`{said}`: {}", serving.text);
+    }
+    // Another in its place, without a restart.
+    place.file(
+        "m/gatewright.yaml",
+        "services: {extension-service: {callout: add-header}}\n",
+    );
+    serving.wait_for("reloaded in");
+    let answer = serving.curl("http", "/serviceextensions", &[]);
+    assert!(answer.contains("header-response: response"), "{answer}");
+    assert!(!answer.contains("hello"), "{answer}");
+}
+
+/// `gatewright callout`, as it runs.
+struct Calling {
+    child: Child,
+    /// Where it listens, in the order of its options.
+    at: Vec<String>,
+}
+
+impl Calling {
+    fn start(place: &Place, line: &str) -> Self {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_gatewright"))
+            .args(line.split_whitespace())
+            .current_dir(place.at("."))
+            .stdin(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("it starts");
+        let stderr = child.stderr.take().expect("piped");
+        let mut lines = BufReader::new(stderr).lines().map_while(Result::ok);
+        let at = lines
+            .by_ref()
+            .take_while(|line| line != "ready")
+            .filter_map(|line| Some(line.rsplit_once(": ")?.1.to_owned()))
+            .collect();
+        Self { child, at }
+    }
+
+    /// Stops it, and gives its exit code.
+    fn stop(&mut self) -> Option<i32> {
+        let killed = Command::new("kill")
+            .arg(self.child.id().to_string())
+            .status();
+        assert!(killed.expect("kill runs").success());
+        self.child.wait().expect("it ends").code()
+    }
+}
+
+impl Drop for Calling {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[test]
+fn a_callout_of_its_own_is_called_checked_and_stopped() {
+    if !have_curl() {
+        return;
+    }
+    let place = place(&PAGES);
+    let mut calling = Calling::start(
+        &place,
+        "callout basic --plaintext 127.0.0.1:0 --tls 127.0.0.1:0 --health 127.0.0.1:0",
+    );
+    let [plaintext, tls, health] = &calling.at[..] else {
+        panic!("three addresses: {:?}", calling.at);
+    };
+    let checked = Command::new("curl")
+        .args([
+            "--silent",
+            "--output",
+            "/dev/null",
+            "--write-out",
+            "%{http_code}",
+        ])
+        .arg(format!("http://{health}/"))
+        .output()
+        .expect("curl runs");
+    assert_eq!(checked.stdout, b"200");
+    for at in [
+        format!("plaintext: '{plaintext}'"),
+        format!("address: '{tls}'"),
+    ] {
+        let settings = format!("services: {{extension-service: {{{at}}}}}\n");
+        place.file("m/gatewright.yaml", settings);
+        let serving = Serving::start(&place, &GATEWAY);
+        let answer = serving.curl("http", "/serviceextensions", &[]);
+        assert!(
+            answer.contains("hello: service-extensions"),
+            "{at}: {answer}"
+        );
+    }
+    assert_eq!(calling.stop(), Some(0));
+}
+
+#[test]
+fn a_callout_that_cannot_be_says_why() {
+    let place = Place::new();
+    place.file("key.pem", "nothing");
+    place
+        .run("callout nothing")
+        .expect(2, "possible values: basic, add-header, redirect, jwt-auth");
+    place.run("callout jwt-auth").expect(2, "--public-key");
+    place
+        .run("callout jwt-auth --public-key key.pem")
+        .expect(2, "`key.pem`: no `BEGIN PUBLIC KEY` can be read");
+    place
+        .run("callout basic --tls 127.0.0.1:0 --cert key.pem --key key.pem")
+        .expect(2, "there is no certificate");
+    place
+        .run("callout basic --tls 127.0.0.1:0 --cert key.pem")
+        .expect(2, "--key");
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = taken.local_addr().expect("an address");
+    place
+        .run(&format!("callout basic --plaintext {address}"))
+        .expect(3, "for gRPC without TLS");
+}
