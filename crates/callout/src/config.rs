@@ -8,6 +8,10 @@ use crate::event::{BodyMode, Event, Events, Half};
 /// Bytes of a callout's message that the load balancer takes: 128 kB.
 pub const MESSAGE_LIMIT: usize = 128 * 1024;
 
+/// Bytes of a body that go into one message: what is changed may be twice as long and still fits
+/// into an answer.
+pub const CHUNK_LIMIT: usize = 64 * 1024;
+
 /// An extension, as its resource has it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {

@@ -37,7 +37,8 @@
 //! - forbidden header fields are left as they are: [`Rules`];
 //! - certificates of callouts are not verified: [`tls::unverified`];
 //! - an answer that nobody asked for is a failure, subject to `failOpen`: [`Failure::Protocol`];
-//! - a stream that the callout ends with status OK stops nothing: [`Went::Left`].
+//! - a stream that the callout ends with status OK stops nothing: [`Went::Left`];
+//! - large chunks of a body are cut, so that answers to them fit: [`CHUNK_LIMIT`].
 //!
 //! It does not choose chains, route, log or count. It has no attributes, which no GKE extension gets,
 //! and no streamed answers to clients.
@@ -68,7 +69,7 @@ pub use call::{Call, Observed, Part, Went};
 pub use callout::{Callout, Chunk, Context, Head};
 pub use change::{Action, HeaderChange, Rules};
 pub use client::Client;
-pub use config::{Config, MESSAGE_LIMIT};
+pub use config::{CHUNK_LIMIT, Config, MESSAGE_LIMIT};
 pub use event::{BodyMode, Event, Events, Half};
 pub use headers::Headers;
 pub use server::{Server, tls_config};

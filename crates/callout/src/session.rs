@@ -54,6 +54,9 @@ struct Lane {
     trailers_owed: bool,
     /// Whether parts of a body may come that nobody asked for one by one.
     open: bool,
+    /// Whether parts of it went to the callout, and whether some came back.
+    parted: bool,
+    given: bool,
     queue: VecDeque<Taken>,
 }
 
@@ -112,6 +115,7 @@ impl Session {
         let lane = &mut self.lanes[half as usize];
         lane.chunk_owed = !duplex;
         lane.open |= duplex;
+        lane.parted |= duplex;
         self.message(match half {
             Half::Request => processing_request::Request::RequestBody(body),
             Half::Response => processing_request::Request::ResponseBody(body),
@@ -198,6 +202,7 @@ impl Session {
                     };
                     let last = part.end_of_stream || part.end_of_stream_without_message;
                     lane.open = !last;
+                    lane.given = true;
                     self.push(half, Taken::Part(part.body, last));
                 } else {
                     if !std::mem::take(&mut lane.chunk_owed) {
@@ -301,15 +306,22 @@ impl Session {
     /// The stream came to its end: well, or by a failure.
     ///
     /// A callout that ends its stream well, whatever it owes, wants no part any more and stops
-    /// nothing; unless it has taken in parts of a body that it did not give back.
+    /// nothing. A body that it took in and gave nothing back of is empty then, as the documentation
+    /// has it; one that it gave back in part, or whose head it still has, is lost.
     pub(crate) fn ended(&mut self, failure: Option<Failure>) {
         if self.over || self.failure.is_some() {
             return;
         }
-        let missing = self.lanes.iter().any(|lane| lane.open) && self.parted;
+        let held = |lane: &&mut Lane| lane.open && lane.parted;
+        for lane in self.lanes.iter_mut().filter(held) {
+            if failure.is_none() && (lane.given || lane.head_owed) {
+                self.failure = Some(Failure::Missing);
+            } else if failure.is_none() {
+                lane.queue.push_back(Taken::Part(Vec::new(), true));
+            }
+        }
         match failure {
-            None if missing => self.failure = Some(Failure::Missing),
-            None => self.over = true,
+            None => self.over = self.failure.is_none(),
             Some(failure) => self.failure = Some(failure),
         }
     }

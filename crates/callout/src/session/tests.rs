@@ -314,14 +314,31 @@ fn a_reply_ends_it_and_is_ignored_in_a_routing_extension() {
 }
 
 #[test]
-fn a_stream_that_ends_well_stops_nothing_unless_parts_are_missing() {
+fn a_stream_that_ends_well_stops_nothing() {
     let mut session = session(traffic());
     session.head(REQUEST, &Headers::new(), true);
     session.ended(None);
     assert_eq!(session.next(REQUEST), Some(Ok(Taken::Left)));
     assert!(!session.wants(Event::ResponseHeaders));
+}
+
+#[test]
+fn a_body_that_is_not_given_back_is_empty_and_one_that_is_cut_off_is_lost() {
+    let mut session = session(duplex());
+    session.body(REQUEST, b"x", true);
+    session.ended(None);
+    assert_eq!(session.next(REQUEST), Some(Ok(Taken::Part(vec![], true))));
+    assert_eq!(session.next(REQUEST), Some(Ok(Taken::Left)));
 
     let mut session = self::session(duplex());
+    session.body(REQUEST, b"xy", true);
+    session.came(part("x", false)).expect("it is due");
+    session.ended(None);
+    assert!(matches!(session.next(REQUEST), Some(Ok(_))));
+    assert_eq!(session.next(REQUEST), Some(Err(Failure::Missing)));
+
+    let mut session = self::session(duplex());
+    session.head(REQUEST, &Headers::new(), false);
     session.body(REQUEST, b"x", true);
     session.ended(None);
     assert_eq!(session.next(REQUEST), Some(Err(Failure::Missing)));

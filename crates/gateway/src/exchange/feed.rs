@@ -4,7 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::pin::Pin;
 use std::rc::Rc;
 
-use gatewright_callout::{Event, Failure, Half, Headers};
+use gatewright_callout::{CHUNK_LIMIT, Event, Failure, Half, Headers};
 use http::HeaderMap;
 use http_body::Body as _;
 use tokio::sync::Notify;
@@ -133,9 +133,17 @@ async fn send(state: &State, callee: &Callee, half: Half) -> Result<(), Trouble>
             Some(Err(error)) => return Err(Trouble::Body(error)),
             Some(Ok(frame)) => match frame.into_data() {
                 Ok(bytes) => {
-                    call.send_part(half, &bytes, end)
-                        .await
-                        .map_err(Trouble::Callout)?;
+                    let mut rest = &bytes[..];
+                    loop {
+                        let (chunk, more) = rest.split_at(rest.len().min(CHUNK_LIMIT));
+                        rest = more;
+                        call.send_part(half, chunk, end && rest.is_empty())
+                            .await
+                            .map_err(Trouble::Callout)?;
+                        if rest.is_empty() {
+                            break;
+                        }
+                    }
                     if end {
                         return Ok(());
                     }

@@ -5,7 +5,9 @@ use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use gatewright_callout::{BodyChange, Event, Half, HeaderChange, Headers, Observed, Part};
+use gatewright_callout::{
+    BodyChange, CHUNK_LIMIT, Event, Half, HeaderChange, Headers, Observed, Part,
+};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use http_body::{Body as _, Frame, SizeHint};
 
@@ -53,6 +55,7 @@ impl Layer {
                 half,
             },
             waiting: None,
+            rest: None,
             ended: false,
         }))
     }
@@ -241,10 +244,27 @@ pub(crate) struct Called {
     inner: Body,
     at: At,
     waiting: Option<Waiting>,
+    /// What is left of a large chunk, and whether nothing follows.
+    rest: Option<(Bytes, bool)>,
     ended: bool,
 }
 
 impl Called {
+    /// Tells the callout of a chunk, or gives it back if the callout does not care.
+    fn tell(&mut self, mut bytes: Bytes, end: bool) -> Option<Frame<Bytes>> {
+        self.ended = end;
+        if !self.at.callee.call.wants(Event::body(self.at.half)) {
+            return Some(Frame::data(bytes));
+        }
+        if bytes.len() > CHUNK_LIMIT {
+            let rest = bytes.split_off(CHUNK_LIMIT);
+            self.rest = Some((rest, end));
+            self.ended = false;
+        }
+        self.waiting = Some(Box::pin(self.at.clone().chunk(bytes, self.ended)));
+        None
+    }
+
     fn poll_frame(
         &mut self,
         context: &mut Context<'_>,
@@ -260,6 +280,12 @@ impl Called {
                     },
                     Err(error) => return Poll::Ready(Some(Err(error))),
                 }
+            }
+            if let Some((bytes, end)) = self.rest.take() {
+                if let Some(frame) = self.tell(bytes, end) {
+                    return Poll::Ready(Some(Ok(frame)));
+                }
+                continue;
             }
             if self.ended {
                 return Poll::Ready(None);
@@ -278,11 +304,10 @@ impl Called {
             };
             match frame.into_data() {
                 Ok(bytes) => {
-                    self.ended = self.inner.is_end_stream();
-                    if !call.wants(Event::body(half)) {
-                        return Poll::Ready(Some(Ok(Frame::data(bytes))));
+                    let end = self.inner.is_end_stream();
+                    if let Some(frame) = self.tell(bytes, end) {
+                        return Poll::Ready(Some(Ok(frame)));
                     }
-                    self.waiting = Some(Box::pin(self.at.clone().chunk(bytes, self.ended)));
                 }
                 Err(frame) => {
                     self.ended = true;

@@ -7,6 +7,7 @@ use gatewright_callout::{
     HeaderChange, Headers, Reply,
 };
 
+use super::scripted::{REQUEST_HEADERS, Says, serve};
 use super::{Called, setup, traffic};
 use crate::support::{OK, PATIENCE, Upstream};
 
@@ -206,6 +207,93 @@ fn a_body_goes_both_ways_without_waiting() {
         begin.starts_with(&format!("begin {:?}", Some(BodyMode::FullDuplex))),
         "{begin}"
     );
+}
+
+/// `request_body` with a part of a body, short, as bytes.
+fn part(body: &[u8], end: bool) -> Vec<u8> {
+    let field = |tag: u8, content: &[u8]| {
+        let length = u8::try_from(content.len()).expect("it is short");
+        [&[tag, length][..], content].concat()
+    };
+    let mut streamed = field(0x0a, body);
+    streamed.extend(end.then_some([0x10, 1]).into_iter().flatten());
+    let mutation = field(0x1a, &field(0x1a, &streamed));
+    field(0x1a, &field(0x0a, &mutation))
+}
+
+/// Messages one after the other, as bytes.
+fn all(messages: &[Vec<u8>]) -> Says {
+    let mut bytes = Vec::new();
+    for message in messages {
+        bytes.extend([
+            0,
+            0,
+            0,
+            0,
+            u8::try_from(message.len()).expect("it is short"),
+        ]);
+        bytes.extend(message);
+    }
+    Says::Raw(bytes)
+}
+
+const DUPLEX: &str = "      requestBodySendMode: FullDuplexStreamed";
+
+#[test]
+fn a_callout_may_want_the_whole_body_before_it_says_what_becomes_of_the_head() {
+    let upstream = Upstream::answering(OK);
+    let callout = serve(|count| match count {
+        0 => Says::Nothing,
+        1 => all(&[
+            REQUEST_HEADERS.to_vec(),
+            part(b"new ", false),
+            part(b"body", true),
+        ]),
+        _ => Says::Nothing,
+    });
+    let events = traffic("RequestHeaders, RequestBody, RequestTrailers", DUPLEX);
+    let running = setup(&upstream, callout, &events).start();
+    assert_eq!(running.ask(&post("nothing")).status, 200);
+    assert_eq!(upstream.next().body, "new body");
+}
+
+#[test]
+fn a_body_that_the_callout_keeps_is_empty_and_one_that_it_loses_fails_closed() {
+    for (end, expected) in [(Says::End as fn(u32) -> Says, 200), (|_| Says::Reset, 500)] {
+        let upstream = Upstream::answering(OK);
+        let callout = serve(move |count| match count {
+            0 => Says::This(REQUEST_HEADERS.to_vec()),
+            _ => end(0),
+        });
+        let more = format!("{DUPLEX}\n      failOpen: true");
+        let events = traffic("RequestHeaders, RequestBody, RequestTrailers", &more);
+        let running = setup(&upstream, callout, &events).start();
+        assert_eq!(running.ask(&post("nothing")).status, expected);
+        if expected == 200 {
+            assert_eq!(upstream.next().body, "");
+        }
+    }
+}
+
+#[test]
+fn large_bodies_pass_whole_in_both_modes() {
+    let upstream = Upstream::answering(OK);
+    let (callout, _told) = Teller::start();
+    let body = "abcdefgh".repeat(256 * 1024);
+    let request = format!(
+        "POST /x HTTP/1.1\r\nhost: a.test\r\nx-do: upper\r\ncontent-length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    let expected = body.to_uppercase();
+    for (events, more) in [
+        ("RequestHeaders, RequestBody", ""),
+        ("RequestHeaders, RequestBody, RequestTrailers", DUPLEX),
+    ] {
+        let events = traffic(events, &format!("      timeout: 10s\n{more}"));
+        let running = setup(&upstream, callout.plaintext, &events).start();
+        assert_eq!(running.ask(&request).status, 200, "{more}");
+        assert!(upstream.next().body == expected, "{more}");
+    }
 }
 
 #[test]
