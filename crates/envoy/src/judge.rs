@@ -218,6 +218,7 @@ fn trace(case: &Case, outcome: &Outcome) -> Trace {
             returned: call.returned,
             cost: Cost::default(),
             hostcalls: Vec::new(),
+            seen: None,
         });
     }
     trace

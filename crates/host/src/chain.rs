@@ -259,6 +259,11 @@ impl Chain {
         self.level = level;
     }
 
+    /// Sets how much is written down of an exchange from now on.
+    pub fn set_stream_level(&mut self, id: StreamId, level: TraceLevel) {
+        self.streams[id.0].trace.level = level;
+    }
+
     /// How often a plugin was started.
     pub fn starts(&self, plugin: usize) -> u32 {
         self.links.get(plugin).map_or(0, Link::generation)

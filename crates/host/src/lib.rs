@@ -97,6 +97,7 @@ pub use reply::LocalReply;
 pub use shared::{Metric, Shared};
 pub use support::support_page;
 pub use trace::{
-    Arguments, Cost, Entry, HostcallRecord, LogLine, LogSource, Span, Trace, TraceLevel, Value,
+    Arguments, Cost, Entry, HostcallRecord, LogLine, LogSource, Seen, Span, Trace, TraceLevel,
+    Value,
 };
 pub use vm::VmSettings;

@@ -74,6 +74,27 @@ pub struct Span {
     pub cost: Cost,
     /// The hostcalls it made, at level [`TraceLevel::Full`].
     pub hostcalls: Vec<HostcallRecord>,
+    /// The part of a message that it was about, at level [`TraceLevel::Full`].
+    pub seen: Option<Box<Seen>>,
+}
+
+/// The part of a message that a callback was about, as it came to the plugin and as it left it.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Seen {
+    /// Headers or trailers.
+    Headers {
+        /// Before the callback.
+        before: HeaderMap,
+        /// After it.
+        after: HeaderMap,
+    },
+    /// A chunk of a body.
+    Body {
+        /// Before the callback.
+        before: Vec<u8>,
+        /// After it.
+        after: Vec<u8>,
+    },
 }
 
 /// Up to four numbers.
@@ -191,6 +212,13 @@ impl Trace {
     /// The number of calls into guests so far: the ordinal that the next one gets.
     pub fn ordinal(&self) -> u32 {
         self.ordinal
+    }
+
+    /// Tells what the last call was about.
+    pub(crate) fn saw(&mut self, seen: Seen) {
+        if let Some(span) = self.spans.last_mut() {
+            span.seen = Some(Box::new(seen));
+        }
     }
 
     /// Takes over what another trace holds, after what is here.

@@ -382,6 +382,7 @@ impl Vm {
                 returned: result.as_ref().ok().copied(),
                 cost,
                 hostcalls,
+                seen: None,
             });
         }
         let outcome = match result {

@@ -6,7 +6,12 @@ use super::{Direction, Failed, Vm};
 use crate::exports::OnHeaders;
 use crate::headers::HeaderMap;
 use crate::state::Place;
-use crate::trace::Trace;
+use crate::trace::{Seen, Trace, TraceLevel};
+
+/// A copy of what a callback is about, if it is written down.
+fn before<T: Clone>(trace: &Trace, part: &T) -> Option<T> {
+    (trace.level == TraceLevel::Full).then(|| part.clone())
+}
 
 impl Vm {
     /// A header callback. The map is lent to the guest for as long as it runs.
@@ -26,6 +31,7 @@ impl Vm {
         let id = self.stream(slot).id;
         let count = headers.len() as u32;
         let eos = u32::from(end_of_stream);
+        let before = before(trace, headers);
         let context = self.stream_mut(slot);
         context.maps[place] = Some(std::mem::take(headers));
         context.request_hidden = false;
@@ -42,6 +48,10 @@ impl Vm {
             )
         });
         *headers = self.stream_mut(slot).maps[place].take().unwrap_or_default();
+        if let Some(before) = before {
+            let after = headers.clone();
+            trace.saw(Seen::Headers { before, after });
+        }
         answer
     }
 
@@ -61,6 +71,7 @@ impl Vm {
         let id = self.stream(slot).id;
         let size = chunk.len() as u32;
         let eos = u32::from(end_of_stream);
+        let before = before(trace, chunk);
         let context = self.stream_mut(slot);
         context.bodies[direction as usize] = Some(std::mem::take(chunk));
         context.body_ends[direction as usize] = end_of_stream;
@@ -79,6 +90,10 @@ impl Vm {
         *chunk = self.stream_mut(slot).bodies[direction as usize]
             .take()
             .unwrap_or_default();
+        if let Some(before) = before {
+            let after = chunk.clone();
+            trace.saw(Seen::Body { before, after });
+        }
         answer
     }
 
@@ -97,6 +112,7 @@ impl Vm {
         let place = direction.headers() + 1;
         let id = self.stream(slot).id;
         let count = trailers.len() as u32;
+        let before = before(trace, trailers);
         let context = self.stream_mut(slot);
         context.maps[place] = Some(std::mem::take(trailers));
         context.request_hidden = false;
@@ -112,6 +128,10 @@ impl Vm {
             )
         });
         *trailers = self.stream_mut(slot).maps[place].take().unwrap_or_default();
+        if let Some(before) = before {
+            let after = trailers.clone();
+            trace.saw(Seen::Headers { before, after });
+        }
         answer
     }
 
