@@ -8,8 +8,11 @@ use serde_json::json;
 
 use crate::connection::Connection;
 use crate::exchange::Exchange;
+use crate::fields;
 use crate::log;
-use crate::snapshot::Attached;
+use crate::snapshot::{Attached, Run};
+use crate::upstream::Outgoing;
+use crate::watch::{Side, Watched};
 use crate::worker::{Local, Worker};
 
 /// What is done when an exchange is over, however it ends: its `Drop` does it.
@@ -29,6 +32,8 @@ pub(crate) struct Finish {
     /// The traffic extension's chain, and the exchange on it.
     pub(crate) traffic: Option<(usize, Rc<Exchange>)>,
     line: Option<Box<Line>>,
+    /// Where it is written down, if it is shown on the page.
+    pub(crate) watched: Option<Rc<Watched>>,
 }
 
 /// What only the access log wants.
@@ -71,6 +76,10 @@ impl Finish {
                 latency: None,
             })
         });
+        let watched = Watched::begin(&worker.sampler);
+        if let Some(watched) = &watched {
+            begin(watched, local, connection, site, request);
+        }
         Self {
             worker: Rc::clone(worker),
             local: Rc::clone(local),
@@ -83,23 +92,53 @@ impl Finish {
             routing: None,
             traffic: None,
             line,
+            watched,
         }
     }
 
     /// A rule and a backend were chosen.
     pub(crate) fn routed(&mut self, rule: &str, backend: Option<usize>) {
+        if self.line.is_none() && self.watched.is_none() {
+            return;
+        }
+        let backend = backend.map(|index| {
+            let backend = &self.local.snapshot.backends[index];
+            format!("{}/{}", backend.namespace, backend.service)
+        });
+        if let Some(watched) = &self.watched {
+            watched.tell(|story| {
+                story.rule = Some(rule.to_owned());
+                story.backend.clone_from(&backend);
+            });
+        }
         if let Some(line) = &mut self.line {
             line.rule = Some(rule.to_owned());
-            line.backend = backend.map(|index| {
-                let backend = &self.local.snapshot.backends[index];
-                format!("{}/{}", backend.namespace, backend.service)
-            });
+            line.backend = backend;
+        }
+    }
+
+    /// A request goes on to its backend.
+    pub(crate) fn goes_on(&self, outgoing: &Outgoing) {
+        if let Some(watched) = &self.watched {
+            watched.head(Side::ToBackend, outgoing.fields());
+        }
+    }
+
+    /// A backend's response came.
+    pub(crate) fn came<B>(&self, response: &http::Response<B>) {
+        if let Some(watched) = &self.watched {
+            let head = fields::of_response(response.status(), response.headers());
+            watched.head(Side::FromBackend, head);
         }
     }
 
     /// The response's head goes out.
-    pub(crate) fn answered(&mut self, status: http::StatusCode) {
-        self.status = status.as_u16();
+    pub(crate) fn answered<B>(&mut self, response: &http::Response<B>) {
+        self.status = response.status().as_u16();
+        if let Some(watched) = &self.watched {
+            let head = fields::of_response(response.status(), response.headers());
+            watched.head(Side::ToClient, head);
+        }
         if let Some(line) = &mut self.line {
             line.latency = Some(self.start.elapsed());
         }
@@ -190,15 +229,15 @@ fn told(
             continue;
         }
         let (kind, target) = match step.run {
-            crate::snapshot::Run::Plugin(plugin) => {
+            Run::Plugin(plugin) => {
                 let plugin = &local.snapshot.plugins[plugin];
                 ("WASM_PLUGIN", format!("{}@{}", plugin.name, plugin.version))
             }
-            crate::snapshot::Run::Callout(callout) => {
+            Run::Callout(callout) => {
                 let callout = &local.snapshot.callouts[callout];
                 (callout.kind.as_str(), callout.target.clone())
             }
-            crate::snapshot::Run::Nothing => ("NONE", String::new()),
+            Run::Nothing => ("NONE", String::new()),
         };
         let requests: Vec<_> = events
             .iter()
@@ -225,8 +264,47 @@ fn told(
     entries
 }
 
+/// Writes down what is known of an exchange when it begins.
+fn begin(
+    watched: &Watched,
+    local: &Local,
+    connection: &Connection,
+    site: usize,
+    request: &http::request::Parts,
+) {
+    let site = &local.snapshot.sites[site];
+    watched.tell(|story| {
+        story.gateway.clone_from(&site.gateway);
+        story.port = site.port;
+        story.protocol = format!("{:?}", request.version);
+        story.client = connection.client.to_string();
+    });
+    let host = request.headers.get(http::header::HOST);
+    let authority = match request.uri.authority() {
+        Some(authority) => authority.as_str().as_bytes(),
+        None => host.map_or(&[][..], http::HeaderValue::as_bytes),
+    };
+    let target = request.uri.path_and_query();
+    let head = fields::of_request(
+        &request.method,
+        site.scheme(),
+        authority,
+        target.map_or("/", http::uri::PathAndQuery::as_str),
+        &request.headers,
+    );
+    watched.head(Side::FromClient, head);
+}
+
 impl Drop for Finish {
     fn drop(&mut self) {
+        if let Some(watched) = &self.watched {
+            watched.over();
+            watched.tell(|story| {
+                (story.status, story.sent, story.whole) = (self.status, self.sent, self.whole);
+                let ran = self.traffic.as_ref().or(self.routing.as_ref());
+                story.request = ran.map(|(_, exchange)| exchange.request());
+            });
+        }
         self.connection.end();
         self.local.stats[self.site].record(self.status, self.start.elapsed());
         if let Some(line) = self.line.take() {

@@ -1,40 +1,64 @@
-//! The admin port: metrics, the objects' conditions, and whether the gateway lives.
+//! The admin port: the page with what is served and live exchanges, metrics, the objects'
+//! conditions, and whether the gateway lives.
+
+mod host;
+mod pages;
+mod picture;
+mod recent;
+mod told;
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
+use std::rc::Rc;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use bytes::Bytes;
-use http::header::{CONTENT_TYPE, HeaderValue};
-use http::{Method, Request, Response, StatusCode};
-use http_body_util::Full;
-use hyper::body::Incoming;
+use gatewright_view::Picture;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
-use tokio::sync::oneshot;
+use tokio::sync::{mpsc, oneshot};
 
 use crate::metrics::Registry;
 use crate::server::{Listening, StartError};
 use crate::snapshot::Snapshot;
+use crate::watch::{Sampler, Taken};
+use pages::Pages;
+
+/// Connections that are served at a time.
+const MOST_CONNECTIONS: usize = 64;
 
 /// The admin pages, on a thread of their own.
 pub(crate) struct Admin {
     address: SocketAddr,
-    pages: Arc<Pages>,
+    served: Arc<Mutex<Served>>,
     /// Ends the thread when it is dropped.
     _over: oneshot::Sender<()>,
 }
 
-struct Pages {
-    registry: Arc<Registry>,
-    status: Mutex<Arc<str>>,
+/// What is served now.
+#[derive(Default)]
+struct Served {
+    /// What `/status` says.
+    status: Arc<str>,
+    picture: Arc<Picture>,
+    /// How often that changed.
+    generation: u64,
 }
 
-/// Starts serving the pages.
-pub(crate) fn start(at: SocketAddr, registry: Arc<Registry>) -> Result<Admin, StartError> {
+/// What the admin port is started with.
+pub(crate) struct Start {
+    pub(crate) at: SocketAddr,
+    pub(crate) registry: Arc<Registry>,
+    /// Exchanges that are written down a second while somebody looks.
+    pub(crate) sample: u32,
+    pub(crate) hide_secrets: bool,
+}
+
+/// Starts serving the pages. Also what says which exchanges are written down for them.
+pub(crate) fn start(start: Start) -> Result<(Admin, Arc<Sampler>), StartError> {
+    let at = start.at;
     let socket = || {
         let socket = std::net::TcpListener::bind(at)?;
         socket.set_nonblocking(true)?;
@@ -46,12 +70,13 @@ pub(crate) fn start(at: SocketAddr, registry: Arc<Registry>) -> Result<Admin, St
         what: "the admin pages".to_owned(),
         source,
     })?;
-    let pages = Arc::new(Pages {
-        registry,
-        status: Mutex::new("{}".into()),
-    });
+    let served = Arc::new(Mutex::new(Served {
+        status: "{}".into(),
+        ..Served::default()
+    }));
+    let (sampler, taken) = Sampler::new();
     let (over, ended) = oneshot::channel();
-    let served = Arc::clone(&pages);
+    let shared = (Arc::clone(&served), Arc::clone(&sampler));
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -60,19 +85,22 @@ pub(crate) fn start(at: SocketAddr, registry: Arc<Registry>) -> Result<Admin, St
         .name("gatewright-admin".to_owned())
         .spawn(move || {
             let tasks = tokio::task::LocalSet::new();
+            let pages = Rc::new(Pages::new(shared.0, shared.1, address, start));
             tasks.block_on(&runtime, async {
                 tokio::select! {
                     _ = ended => {}
-                    () = serve(served, socket) => {}
+                    () = serve(Rc::clone(&pages), socket) => {}
+                    () = keep(pages, taken) => {}
                 }
             });
         })
         .map_err(StartError::Thread)?;
-    Ok(Admin {
+    let admin = Admin {
         address,
-        pages,
+        served,
         _over: over,
-    })
+    };
+    Ok((admin, sampler))
 }
 
 impl Admin {
@@ -80,7 +108,7 @@ impl Admin {
         self.address
     }
 
-    /// What `/status` says from now on.
+    /// What the pages say from now on.
     pub(crate) fn status(&self, snapshot: &Snapshot, listening: &[Listening]) {
         let listeners = listening.iter().map(|at| {
             json!({
@@ -101,26 +129,38 @@ impl Admin {
             "objects": snapshot.status,
         });
         let text = format!("{status:#}\n");
-        let mut current = self
-            .pages
-            .status
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        *current = text.into();
+        let picture = Arc::new(picture::picture(snapshot, listening));
+        let mut served = self.served.lock().unwrap_or_else(PoisonError::into_inner);
+        served.status = text.into();
+        served.picture = picture;
+        served.generation += 1;
     }
 }
 
-async fn serve(pages: Arc<Pages>, socket: std::net::TcpListener) {
+/// Keeps the exchanges that were written down.
+async fn keep(pages: Rc<Pages>, mut taken: mpsc::UnboundedReceiver<Taken>) {
+    while let Some(taken) = taken.recv().await {
+        pages.keep(&taken.story);
+    }
+}
+
+async fn serve(pages: Rc<Pages>, socket: std::net::TcpListener) {
     let Ok(listener) = TcpListener::from_std(socket) else {
         return;
     };
+    let room = Arc::new(tokio::sync::Semaphore::new(MOST_CONNECTIONS));
     loop {
+        // Nobody closes it.
+        let Ok(place) = Arc::clone(&room).acquire_owned().await else {
+            return;
+        };
         let Ok((stream, _)) = listener.accept().await else {
             tokio::time::sleep(std::time::Duration::from_millis(20)).await;
             continue;
         };
-        let pages = Arc::clone(&pages);
+        let pages = Rc::clone(&pages);
         tokio::task::spawn_local(async move {
+            let _place = place;
             let service = service_fn(|request| {
                 let response = pages.answer(&request);
                 async { Ok::<_, Infallible>(response) }
@@ -132,46 +172,4 @@ async fn serve(pages: Arc<Pages>, socket: std::net::TcpListener) {
             let _ = http.serve_connection(TokioIo::new(stream), service).await;
         });
     }
-}
-
-impl Pages {
-    fn answer(&self, request: &Request<Incoming>) -> Response<Full<Bytes>> {
-        const PLAIN: &str = "text/plain; charset=utf-8";
-        if !matches!(*request.method(), Method::GET | Method::HEAD) {
-            return page(
-                StatusCode::METHOD_NOT_ALLOWED,
-                PLAIN,
-                "only GET\n".to_owned(),
-            );
-        }
-        match request.uri().path() {
-            "/" => {
-                let text = "gatewright serve\n\n/status   objects and their conditions\n\
-                            /metrics  for Prometheus\n/healthz  whether it lives\n";
-                page(StatusCode::OK, PLAIN, text.to_owned())
-            }
-            "/healthz" => page(StatusCode::OK, PLAIN, "ok\n".to_owned()),
-            "/metrics" => {
-                let kind = "text/plain; version=0.0.4; charset=utf-8";
-                page(StatusCode::OK, kind, self.registry.render())
-            }
-            "/status" => {
-                let status = self.status.lock().unwrap_or_else(PoisonError::into_inner);
-                page(StatusCode::OK, "application/json", status.to_string())
-            }
-            _ => page(
-                StatusCode::NOT_FOUND,
-                PLAIN,
-                "there is no such page\n".to_owned(),
-            ),
-        }
-    }
-}
-
-fn page(status: StatusCode, kind: &'static str, text: String) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::new(Bytes::from(text)));
-    *response.status_mut() = status;
-    let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
-    response
 }

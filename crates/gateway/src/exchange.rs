@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use gatewright_callout::Status;
 use gatewright_host::{HeaderMap as Fields, LocalReply, StreamId};
+use gatewright_view::model::CallKind;
 use http_body::Body as _;
 
 pub(crate) use callout::{Callee, Callout};
@@ -21,7 +22,8 @@ pub(crate) use layer::Layer;
 pub(crate) use plugin::{Instance, Passed};
 
 use crate::body::Body;
-use crate::snapshot::{Run, Step};
+use crate::snapshot::{Run, Snapshot, Step};
+use crate::watch::{Event, Named, Watched};
 use crate::worker::{Local, Worker};
 
 /// A message on its way through a chain.
@@ -60,6 +62,10 @@ pub(crate) struct Exchange {
     ending: RefCell<Option<Ending>>,
     /// What the access log will tell, if there is one.
     told: Option<RefCell<Vec<Told>>>,
+    /// Where it is written down, if it is shown on the page.
+    watched: Option<Rc<Watched>>,
+    /// The place of its first step among all the extensions that are written down there.
+    first_part: usize,
     /// Told apart in logs by this.
     request: u64,
     worker: Rc<Worker>,
@@ -81,14 +87,21 @@ enum PartRun {
 
 impl Exchange {
     /// Opens an exchange on a chain.
-    pub(crate) fn open(worker: &Rc<Worker>, local: &Local, steps: &[Step]) -> Self {
+    pub(crate) fn open(
+        worker: &Rc<Worker>,
+        local: &Local,
+        steps: &[Step],
+        watched: Option<Rc<Watched>>,
+    ) -> Self {
+        let named = steps.iter().map(|step| named(&local.snapshot, step));
+        let first_part = watched.as_ref().map_or(0, |watched| watched.parts(named));
         let parts = steps.iter().enumerate().map(|(index, step)| Part {
             step: index,
             fail_open: step.fail_open,
             run: match step.run {
                 Run::Plugin(plugin) => {
                     let instance = Rc::clone(&local.instances[plugin]);
-                    let stream = instance.open(&local.attributes);
+                    let stream = instance.open(&local.attributes, watched.is_some());
                     PartRun::Plugin(instance, stream)
                 }
                 Run::Callout(callout) => {
@@ -97,10 +110,13 @@ impl Exchange {
                 Run::Nothing => PartRun::Nothing,
             },
         });
+        let parts = parts.collect();
         Self {
-            parts: parts.collect(),
+            parts,
             ending: RefCell::new(None),
             told: worker.access_log.then(RefCell::default),
+            watched,
+            first_part,
             request: worker.next_request(),
             worker: Rc::clone(worker),
         }
@@ -208,19 +224,60 @@ impl Exchange {
         self.request
     }
 
+    /// Whether the access log or the page wants to know of events.
     fn is_told(&self) -> bool {
-        self.told.is_some()
+        self.told.is_some() || self.watched.is_some()
     }
 
+    /// Tells of an event of which no more is known.
     fn tell(&self, step: usize, event: &'static str, latency: Duration, effect: &'static str) {
+        self.note(Event {
+            part: step,
+            event,
+            calls: 0..0,
+            time: latency,
+            cpu: None,
+            effect,
+            change: None,
+        });
+    }
+
+    /// Tells of an event of the step whose place in the chain is the event's part.
+    fn note(&self, mut event: Event) {
         if let Some(told) = &self.told {
             told.borrow_mut().push(Told {
-                step,
-                event,
-                latency,
-                effect,
+                step: event.part,
+                event: event.event,
+                latency: event.time,
+                effect: event.effect,
             });
         }
+        if let Some(watched) = &self.watched {
+            event.part += self.first_part;
+            watched.event(event);
+        }
+    }
+}
+
+/// A step by its names.
+fn named(snapshot: &Snapshot, step: &Step) -> Named {
+    let (kind, runs) = match step.run {
+        Run::Plugin(plugin) => {
+            let plugin = &snapshot.plugins[plugin];
+            let runs = format!("{}@{}", plugin.name, plugin.version);
+            (CallKind::Plugin, runs)
+        }
+        Run::Callout(callout) => {
+            let callout = &snapshot.callouts[callout];
+            (CallKind::Callout, callout.target.clone())
+        }
+        Run::Nothing => (CallKind::Nothing, String::new()),
+    };
+    Named {
+        chain: step.chain.clone(),
+        extension: step.extension.clone(),
+        runs,
+        kind,
     }
 }
 
@@ -237,7 +294,11 @@ impl Drop for Exchange {
         for part in &self.parts {
             if let PartRun::Plugin(instance, stream) = &part.run {
                 let sampled = self.worker.samples(instance.of.log.sample_rate);
-                instance.close(*stream, &self.worker.log, self.request, sampled);
+                let trace = instance.close(*stream, &self.worker.log, self.request, sampled);
+                if let Some(watched) = &self.watched {
+                    let part = self.first_part + part.step;
+                    watched.tell(|story| story.traces.push((part, trace)));
+                }
             }
         }
     }

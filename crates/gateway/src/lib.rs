@@ -72,6 +72,7 @@ mod admin;
 mod live;
 mod log;
 mod metrics;
+mod watch;
 
 pub use limits::Limits;
 pub use live::Live;

@@ -54,7 +54,7 @@ pub(crate) async fn handle(
         Err(Refused(status)) => reply::error(status),
     };
     response.headers_mut().append(VIA, VIA_GOOGLE);
-    finish.answered(response.status());
+    finish.answered(&response);
     Ok(response.map(|body| body.finish_with(finish)))
 }
 
@@ -76,7 +76,8 @@ impl Passage<'_> {
         let mut body = Body::client(incoming, self.worker.limits.body_timeout, self.connection);
 
         // Before the route is found, so that it is found with what this one makes of the request.
-        let routing = self.open(self.site.routing.as_ref(), &inbound, None);
+        let site = self.site;
+        let routing = self.open(site.routing.as_ref(), &inbound, None, finish);
         finish.routing.clone_from(&routing);
         let routing = routing.map(|(_, exchange)| exchange);
         if let Some(exchange) = &routing {
@@ -94,7 +95,7 @@ impl Passage<'_> {
         let backend = self.choose(rule);
         finish.routed(&rule.name, None);
 
-        let traffic = self.open(self.site.traffic.as_ref(), &inbound, backend);
+        let traffic = self.open(site.traffic.as_ref(), &inbound, backend, finish);
         finish.traffic.clone_from(&traffic);
         let exchange = traffic.map(|(_, exchange)| exchange);
         if let Some(exchange) = &exchange {
@@ -127,6 +128,7 @@ impl Passage<'_> {
         };
         let outgoing = self.filtered(outgoing, rule, matched);
         finish.routed(&rule.name, Some(backend));
+        finish.goes_on(&outgoing);
         let sent = upstream::send(self.local, backend, outgoing).await;
         // The request's body may have been cut off by an extension, which answers then, whatever the
         // backend made of what it got.
@@ -138,6 +140,7 @@ impl Passage<'_> {
             Ok(response) => response,
             Err(failed) => return answers::failure(failed),
         };
+        finish.came(&response);
         self.back(response, exchange, rule).await
     }
 
@@ -171,6 +174,7 @@ impl Passage<'_> {
         attached: Option<&Attached>,
         inbound: &Inbound,
         backend: Option<usize>,
+        finish: &Finish,
     ) -> Option<(usize, Rc<Exchange>)> {
         let attached = attached?;
         let host = inbound.host();
@@ -198,7 +202,12 @@ impl Passage<'_> {
             (backend.service.as_str(), backend.port)
         });
         let chain = attached.plan.first(&request, backend)?;
-        let exchange = Exchange::open(self.worker, self.local, attached.chains.get(chain)?);
+        let exchange = Exchange::open(
+            self.worker,
+            self.local,
+            attached.chains.get(chain)?,
+            finish.watched.clone(),
+        );
         Some((chain, Rc::new(exchange)))
     }
 

@@ -46,6 +46,11 @@ pub struct Options {
     pub access_log: bool,
     /// Where the admin pages are served; port 0 is any free one.
     pub admin: SocketAddr,
+    /// Exchanges that are written down a second for the page, while somebody looks at it; 0 for
+    /// none.
+    pub sample: u32,
+    /// Whether the page shows the values of headers that hold secrets.
+    pub show_secrets: bool,
 }
 
 impl Default for Options {
@@ -58,6 +63,8 @@ impl Default for Options {
             sink: Box::new(std::io::sink()),
             access_log: false,
             admin: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0),
+            sample: 10,
+            show_secrets: false,
         }
     }
 }
@@ -138,14 +145,20 @@ impl Gateway {
             0 => std::thread::available_parallelism().map_or(1, usize::from),
             count => count,
         };
+        let (admin, sampler) = admin::start(admin::Start {
+            at: options.admin,
+            registry: Arc::clone(&registry),
+            sample: options.sample,
+            hide_secrets: !options.show_secrets,
+        })?;
         let start = Start {
             limits: options.limits,
             log,
             access_log: options.access_log,
-            registry: Arc::clone(&registry),
+            registry,
             doors: options.doors,
+            sampler,
         };
-        let admin = admin::start(options.admin, registry)?;
         let mut workers = Vec::with_capacity(count);
         for index in 0..count {
             let (commands, received) = mpsc::unbounded_channel();

@@ -44,6 +44,19 @@ impl Outgoing {
         (Self { body, ..self }, twin)
     }
 
+    /// Its head as plugins would see it.
+    pub(crate) fn fields(&self) -> gatewright_host::HeaderMap {
+        let scheme = self.headers.get(FORWARDED_PROTO);
+        let scheme = scheme.and_then(|scheme| scheme.to_str().ok());
+        fields::of_request(
+            &self.method,
+            scheme.unwrap_or("http"),
+            self.authority.as_bytes(),
+            self.target.as_str(),
+            &self.headers,
+        )
+    }
+
     /// Adds what the load balancer adds, and removes what was for the client's connection.
     pub(crate) fn prepare(&mut self, connection: &Connection, scheme: &'static str) {
         let headers = &mut self.headers;

@@ -27,6 +27,7 @@ use crate::metrics::{Registry, SiteStats};
 use crate::pool::Pool;
 use crate::server::Doors;
 use crate::snapshot::{BackendTo, Protocol, Snapshot};
+use crate::watch::Sampler;
 
 /// What a worker is told.
 pub(crate) enum Command {
@@ -56,6 +57,7 @@ pub(crate) struct Start {
     pub(crate) access_log: bool,
     pub(crate) registry: Arc<Registry>,
     pub(crate) doors: Arc<dyn Doors>,
+    pub(crate) sampler: Arc<Sampler>,
 }
 
 /// A worker's own things.
@@ -65,6 +67,7 @@ pub(crate) struct Worker {
     pub(crate) drain: Rc<Drain>,
     pub(crate) log: Log,
     pub(crate) access_log: bool,
+    pub(crate) sampler: Arc<Sampler>,
     registry: Arc<Registry>,
     doors: Arc<dyn Doors>,
     local: RefCell<Rc<Local>>,
@@ -253,6 +256,7 @@ pub(crate) fn run(index: usize, start: Start, commands: mpsc::UnboundedReceiver<
         drain: Rc::default(),
         log: start.log,
         access_log: start.access_log,
+        sampler: start.sampler,
         registry: start.registry,
         doors: start.doors,
         local: RefCell::new(Rc::new(Local {

@@ -65,6 +65,13 @@ pub(crate) struct Arguments {
     /// Threads that serve [default: one a core]
     #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
     workers: usize,
+    /// Exchanges a second that the admin page shows while it is open, with all that plugins did; 0
+    /// for none
+    #[arg(long, value_name = "N", default_value_t = 10)]
+    sample: u32,
+    /// Show the values of authorization, cookie and the like on the admin page
+    #[arg(long)]
+    show_secrets: bool,
     /// Do not log requests
     #[arg(long)]
     no_access_log: bool,
@@ -201,6 +208,8 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
         sink: Box::new(std::io::stdout()),
         access_log: !arguments.no_access_log,
         admin: arguments.admin,
+        sample: arguments.sample,
+        show_secrets: arguments.show_secrets,
         ..Options::default()
     };
     let gateway = Gateway::start(options, made.snapshot).map_err(hint)?;

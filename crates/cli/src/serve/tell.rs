@@ -35,7 +35,7 @@ pub(crate) fn addresses(gateway: &Gateway, report: &Report, authority: &Path) ->
     }
     let _ = writeln!(
         text,
-        "{DIM}admin pages: http://{}/status /metrics /healthz{RESET}",
+        "{DIM}page with live exchanges: http://{}/ (also /status /metrics /healthz){RESET}",
         gateway.admin()
     );
     text

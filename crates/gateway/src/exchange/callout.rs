@@ -18,6 +18,7 @@ use super::{Ending, Exchange, Message};
 use crate::body::{Body, BodyError};
 use crate::metrics::CalloutStats;
 use crate::snapshot::CalloutUse;
+use crate::watch::Event as Noted;
 
 /// A callout as a worker reaches it.
 pub(crate) struct Callout {
@@ -227,6 +228,7 @@ impl Callee {
         fields: Headers,
         message: &mut Message,
     ) {
+        let before = exchange.watched.as_ref().map(|_| message.fields.clone());
         let mut changed = fields.clone();
         change.headers.apply(&mut changed, self.rules());
         let replaced = change.body.is_some();
@@ -238,7 +240,9 @@ impl Callee {
         if modified {
             message.fields = changed.iter().collect();
         }
-        self.told(exchange, began, modified || replaced);
+        let shown = before.map(|before| (before, changed.iter().collect()));
+        let effect = effect(modified || replaced);
+        self.note(exchange, began, effect, shown);
     }
 
     pub(super) fn rules(&self) -> gatewright_callout::Rules {
@@ -263,11 +267,21 @@ impl Callee {
 
     /// An event went well.
     pub(super) fn told(&self, exchange: &Exchange, began: Began, modified: bool) {
-        let effect = if modified { "CONTENT_MODIFIED" } else { "NONE" };
-        self.tell(exchange, began, effect);
+        self.tell(exchange, began, effect(modified));
     }
 
     fn tell(&self, exchange: &Exchange, began: Began, effect: &'static str) {
+        self.note(exchange, began, effect, None);
+    }
+
+    /// Counts an event and tells of it, with the fields before and after it where they are known.
+    fn note(
+        &self,
+        exchange: &Exchange,
+        began: Began,
+        effect: &'static str,
+        change: Option<(Fields, Fields)>,
+    ) {
         let latency = began.at.elapsed();
         let status = self.status.get().unwrap_or(Status::OK);
         let stats = &self.callout.stats;
@@ -275,8 +289,20 @@ impl Callee {
         if effect == "NONE_FAILED_OPEN" {
             stats.failed_open();
         }
-        exchange.tell(self.step, began.event.as_str(), latency, effect);
+        exchange.note(Noted {
+            part: self.step,
+            event: began.event.as_str(),
+            calls: 0..0,
+            time: latency,
+            cpu: None,
+            effect,
+            change,
+        });
     }
+}
+
+const fn effect(modified: bool) -> &'static str {
+    if modified { "CONTENT_MODIFIED" } else { "NONE" }
 }
 
 /// Fields as a callout is shown them.

@@ -4,13 +4,16 @@ use std::cell::{Cell, RefCell};
 use std::ops::Range;
 use std::sync::Arc;
 
-use gatewright_host::{Attributes, Callback, Chain, Effect, HeaderMap as Fields, StreamId};
+use gatewright_host::{
+    Attributes, Callback, Chain, Effect, HeaderMap as Fields, Seen, StreamId, Trace, TraceLevel,
+};
 
 use super::{Ending, Exchange, Half, Part, PartRun, place};
 use crate::live;
 use crate::log::{Log, PluginLine};
 use crate::metrics::PluginStats;
 use crate::snapshot::PluginUse;
+use crate::watch::Event;
 
 /// What becomes of a part of a body.
 #[derive(Debug)]
@@ -58,9 +61,16 @@ impl Instance {
         }
     }
 
-    pub(super) fn open(&self, attributes: &Arc<Attributes>) -> StreamId {
+    /// Opens a stream, which is traced in full if it is written down for the page.
+    pub(super) fn open(&self, attributes: &Arc<Attributes>, watched: bool) -> StreamId {
         let mut chain = self.chain.borrow_mut();
+        if watched {
+            chain.set_level(TraceLevel::Full);
+        }
         let stream = chain.open(attributes);
+        if watched {
+            chain.set_level(TraceLevel::Off);
+        }
         let starts = chain.starts(0);
         if starts != self.starts.get() {
             self.starts.set(starts);
@@ -69,7 +79,8 @@ impl Instance {
         stream
     }
 
-    pub(super) fn close(&self, stream: StreamId, log: &Log, request: u64, sampled: bool) {
+    /// Ends a stream and tells its logs and faults. Gives its whole trace.
+    pub(super) fn close(&self, stream: StreamId, log: &Log, request: u64, sampled: bool) -> Trace {
         let mut chain = self.chain.borrow_mut();
         let trace = chain.close(stream);
         if !trace.faults.is_empty() {
@@ -79,7 +90,7 @@ impl Instance {
         drop(chain);
         let tell_logs = self.of.log.enabled && sampled && !trace.logs.is_empty();
         if !tell_logs && trace.faults.is_empty() {
-            return;
+            return trace;
         }
         let request = format!("{request:016x}");
         let of = PluginLine {
@@ -93,6 +104,7 @@ impl Instance {
         for fault in &trace.faults {
             log.fault(&of, fault);
         }
+        trace
     }
 }
 
@@ -199,10 +211,17 @@ impl Exchange {
     ) -> Option<Effect> {
         let mut effects = Vec::with_capacity(1);
         let mut chain = instance.chain.borrow_mut();
+        let first_call = chain.trace(stream).ordinal();
         let began = live::began();
         event(&mut chain, &mut effects);
         let (time, cpu) = live::spent(began);
         let bypassed = chain.is_bypassed(stream, 0);
+        let calls = first_call..chain.trace(stream).ordinal();
+        if let Some(watched) = &self.watched
+            && !watched.has_room(weight(chain.trace(stream), &calls))
+        {
+            chain.set_stream_level(stream, TraceLevel::Off);
+        }
         drop(chain);
         let effect = effects.pop();
         instance.stats.record(callback, !bypassed, time, cpu);
@@ -220,10 +239,34 @@ impl Exchange {
                 Callback::OnResponseHeaders => "RESPONSE_HEADERS",
                 _ => "RESPONSE_BODY",
             };
-            self.tell(part.step, event, time, told);
+            self.note(Event {
+                part: part.step,
+                event,
+                calls,
+                time,
+                cpu: Some(cpu),
+                effect: told,
+                change: None,
+            });
         }
         effect
     }
+}
+
+/// Bytes that a trace holds of these calls, about.
+fn weight(trace: &Trace, calls: &Range<u32>) -> usize {
+    let first = usize::try_from(calls.start).unwrap_or(usize::MAX);
+    let spans = trace.spans.get(first..).unwrap_or_default();
+    let bytes = spans.iter().map(|span| {
+        let seen = match span.seen.as_deref() {
+            Some(Seen::Body { before, after }) => before.len() + after.len(),
+            Some(Seen::Headers { before, after }) => before.byte_size() + after.byte_size(),
+            None => 0,
+        };
+        let moved = span.cost.bytes_from_guest + span.cost.bytes_to_guest;
+        seen + usize::try_from(moved).unwrap_or(usize::MAX / 2) + 128 * span.hostcalls.len()
+    });
+    bytes.sum()
 }
 
 /// How an effect that does not pass a part on ends an exchange. In the load balancer nothing holds

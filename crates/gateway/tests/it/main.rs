@@ -4,6 +4,7 @@ mod callouts;
 mod faults;
 mod hostile;
 mod http2;
+mod page;
 mod plugins;
 mod protocols;
 mod routes;

@@ -51,6 +51,8 @@ pub(crate) struct Setup {
     /// Whether there is an HTTPS listener too.
     pub(crate) https: bool,
     pub(crate) profile: gatewright_gke::Profile,
+    /// Exchanges that are written down a second for the page.
+    pub(crate) sample: u32,
 }
 
 /// A route of everything to a Service.
@@ -84,6 +86,7 @@ impl Setup {
             access_log: false,
             https: false,
             profile: gatewright_gke::Profile::default(),
+            sample: 1_000,
         }
     }
 
@@ -144,6 +147,7 @@ impl Setup {
             engine: Some(ENGINE.clone()),
             sink: Box::new(log.clone()),
             access_log: self.access_log,
+            sample: self.sample,
             ..Options::default()
         };
         let gateway = Gateway::start(options, made.snapshot).expect("it starts");
@@ -209,7 +213,7 @@ impl Running {
     pub(crate) fn admin(&self, path: &str) -> Answer {
         let admin = self.gateway.as_ref().expect("it runs").admin();
         let mut client = Client::to(admin);
-        client.send(format!("GET {path} HTTP/1.1\r\nhost: admin\r\n\r\n"));
+        client.send(format!("GET {path} HTTP/1.1\r\nhost: localhost\r\n\r\n"));
         client.answer()
     }
 }
