@@ -67,6 +67,7 @@ mod bench;
 
 mod explore;
 
+mod page;
 mod paint;
 mod render;
 mod report;
@@ -85,6 +86,7 @@ pub use model::{
     Budget, Case, Check, Event, Exchange, Format, ImmediateIs, Matcher, Pattern, Phase, ReplyIs,
     Step, Suite, Turns, Variation,
 };
+pub use page::case_page;
 pub use place::{LoadError, Place};
 pub use render::{render_case, render_trace};
 pub use report::{Report, ReportFormat};

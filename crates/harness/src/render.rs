@@ -11,7 +11,8 @@ use crate::model::{Case, Event, Exchange, Phase};
 use crate::paint::{Paint, grouped};
 use crate::run::{CaseRun, ExchangeRun};
 use crate::text::{shortened, shown, shown_lines};
-use words::{answer, arguments, bytes, outcome, request_line, value_text};
+use words::{answer, arguments, bytes, value_text};
+pub(crate) use words::{outcome, request_line};
 
 /// Characters of a value that are shown.
 const VALUE: usize = 160;

@@ -1,9 +1,13 @@
 //! `gatewright trace`: one case, told whole.
 
-use std::path::PathBuf;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
 
-use gatewright_harness::{load, render_case, run_case};
+use anyhow::Context as _;
+use gatewright_harness::{case_page, load, render_case, run_case};
 use gatewright_host::{Profile, TraceLevel};
+use gatewright_view::model::Fact;
+use gatewright_view::page::report;
 
 use crate::exit::{Outcome, Usage};
 use crate::subjects::{Found, Overrides, Subjects};
@@ -15,7 +19,8 @@ use crate::subjects::{Found, Overrides, Subjects};
 #[derive(clap::Args)]
 #[command(after_help = "Examples:\n  \
     gatewright trace plugins/local-reply/cases/default.yaml\n  \
-    gatewright trace plugins/header-rewrite/cases/operations.yaml 'renames'")]
+    gatewright trace plugins/header-rewrite/cases/operations.yaml 'renames'\n  \
+    gatewright trace plugins/local-reply/cases/default.yaml --html trace.html")]
 pub(crate) struct Arguments {
     /// A file of cases
     #[arg(value_name = "FILE")]
@@ -32,6 +37,9 @@ pub(crate) struct Arguments {
     /// Emulate this platform instead of the one that the case names
     #[arg(long, value_name = "google|tester|envoy")]
     profile: Option<Profile>,
+    /// Write it as a page that a browser shows, without a network, instead
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
@@ -71,11 +79,41 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
     if !subjects.build(std::slice::from_ref(&suite))? {
         return Ok(Outcome::Failed);
     }
-    let subject = match subjects.of(&suite)? {
-        Found::Subject(subject, _) => subject,
+    let (subject, wasm) = match subjects.of(&suite)? {
+        Found::Subject(subject, wasm) => (subject, wasm),
         Found::NotHere(why) => return Err(Usage(why).into()),
     };
     let run = run_case(case, &subject, TraceLevel::Full);
-    anstream::print!("{}", render_case(case, &run, super::colour()));
+    let Some(html) = &arguments.html else {
+        anstream::print!("{}", render_case(case, &run, super::colour()));
+        return Ok(Outcome::Fine);
+    };
+    let plugin = wasm.file_stem().unwrap_or_default().to_string_lossy();
+    let profile = subject.profile.unwrap_or(case.profile);
+    let failures = run.check(case, suite.format);
+    let mut page = case_page(case, &run, &failures, (profile, &[plugin.into_owned()]));
+    let file = arguments.file.display().to_string();
+    page.facts.insert(0, Fact::new("file", file));
+    write(html, &report(&page))?;
+    anstream::eprintln!("wrote {}", html.display());
     Ok(Outcome::Fine)
+}
+
+/// Writes a file whole or not at all.
+fn write(path: &Path, text: &str) -> anyhow::Result<()> {
+    let cannot = || format!("cannot write `{}`", path.display());
+    let folder = path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty());
+    let mut new = tempfile::Builder::new();
+    new.prefix(".gatewright-");
+    // Whoever may read other new files may read this one: a temporary file is its owner's alone.
+    #[cfg(unix)]
+    new.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    let mut new = new
+        .tempfile_in(folder.unwrap_or(Path::new(".")))
+        .with_context(cannot)?;
+    new.write_all(text.as_bytes()).with_context(cannot)?;
+    new.persist(path).with_context(cannot)?;
+    Ok(())
 }

@@ -16,4 +16,5 @@ mod serve_images;
 mod serving;
 mod soak;
 mod support;
+mod trace;
 mod walkthroughs;

@@ -1,6 +1,7 @@
 //! The words of a story: requests, outcomes, arguments, answers, values.
 
-use gatewright_host::{Callback, Entry, Value};
+use gatewright_host::Value;
+pub(super) use gatewright_view::{answer, arguments};
 
 use super::VALUE;
 use crate::model::{Event, Exchange, Phase};
@@ -9,7 +10,7 @@ use crate::run::{End, ExchangeRun};
 use crate::text::{shortened, shown};
 
 /// The request line of an exchange: method and path, or what there is.
-pub(super) fn request_line(exchange: &Exchange) -> String {
+pub(crate) fn request_line(exchange: &Exchange) -> String {
     let headers = exchange.steps.iter().find_map(|step| match &step.event {
         Event::Headers { headers, .. } if step.phase == Phase::RequestHeaders => Some(headers),
         _ => None,
@@ -29,7 +30,7 @@ pub(super) fn request_line(exchange: &Exchange) -> String {
 }
 
 /// What came of an exchange, and the body that the client gets.
-pub(super) fn outcome(run: &ExchangeRun) -> (String, Option<String>) {
+pub(crate) fn outcome(run: &ExchangeRun) -> (String, Option<String>) {
     let quoted =
         |body: &[u8]| (!body.is_empty()).then(|| format!("`{}`", shortened(&shown(body), VALUE)));
     match run.end() {
@@ -54,58 +55,6 @@ pub(super) fn bytes(count: u64) -> String {
     match count {
         1 => "1 byte".to_owned(),
         _ => format!("{} bytes", grouped(count)),
-    }
-}
-
-pub(super) fn arguments(entry: Entry, values: &[u32]) -> String {
-    use Callback as C;
-    let Entry::Callback(callback) = entry else {
-        return String::new();
-    };
-    let end = |flag: u32| if flag == 0 { "" } else { ", end of stream" };
-    let headers = |count: u32| match count {
-        1 => "1 header".to_owned(),
-        _ => format!("{count} headers"),
-    };
-    match (callback, values) {
-        (C::OnContextCreate, [0]) => "the plugin".to_owned(),
-        (C::OnContextCreate, [_]) => "a stream".to_owned(),
-        (C::OnVmStart | C::OnConfigure, [size]) => bytes((*size).into()),
-        (C::OnRequestHeaders | C::OnResponseHeaders, [count, flag]) => {
-            format!("{}{}", headers(*count), end(*flag))
-        }
-        (C::OnRequestBody | C::OnResponseBody, [size, flag]) => {
-            format!("{}{}", bytes((*size).into()), end(*flag))
-        }
-        (C::OnRequestTrailers | C::OnResponseTrailers, [count]) => headers(*count),
-        (_, values) => {
-            let values: Vec<_> = values.iter().map(u32::to_string).collect();
-            values.join(", ")
-        }
-    }
-}
-
-/// What a callback answered, for those whose answer means something.
-pub(super) fn answer(entry: Entry, returned: u32) -> Option<String> {
-    use Callback as C;
-    let Entry::Callback(callback) = entry else {
-        return None;
-    };
-    match callback {
-        C::OnVmStart | C::OnConfigure | C::OnDone => {
-            Some(if returned == 0 { "false" } else { "true" }.to_owned())
-        }
-        C::OnRequestHeaders
-        | C::OnRequestBody
-        | C::OnRequestTrailers
-        | C::OnResponseHeaders
-        | C::OnResponseBody
-        | C::OnResponseTrailers => Some(match returned {
-            0 => "continue".to_owned(),
-            1 => "pause".to_owned(),
-            other => other.to_string(),
-        }),
-        _ => None,
     }
 }
 
