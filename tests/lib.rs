@@ -1,5 +1,10 @@
 //! What the tests and the figures share: the built plugins and where things lie.
 
+#[expect(
+    clippy::panic,
+    reason = "a test whose browser does not answer cannot go on"
+)]
+pub mod browser;
 pub mod conformance;
 pub mod parity;
 pub mod served;

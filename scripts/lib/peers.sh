@@ -13,6 +13,7 @@ peers=(
   openssl:openssl
   wrk:wrk
   curl:curl
+  chromium:chromium
   wasm-validate:wabt
 )
 

@@ -10,6 +10,7 @@ mod guests;
 mod holding;
 mod library;
 mod limits;
+mod page;
 mod parity;
 mod plugins;
 mod profiles;
