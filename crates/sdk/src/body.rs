@@ -4,11 +4,12 @@
 //! callback sees one chunk and what it leaves there goes on. The last chunk may be empty. So the
 //! ways to change a body are to stream it ([`Body::transform`]) and to hold it in the plugin
 //! ([`Body::gather`]); [`Headers::prepare_body_change`] mends the headers before, since they have
-//! left when the body comes.
+//! left when the body comes. [`Rewrite`] is all of this for the usual case.
 //!
 //! [`Headers::prepare_body_change`]: crate::Headers::prepare_body_change
 
 mod gather;
+mod rewrite;
 mod transform;
 
 use crate::side::{Request, Response, Side};
@@ -16,6 +17,7 @@ use crate::{HostError, hostcall};
 use core::marker::PhantomData;
 
 pub use gather::{Gather, Gathered};
+pub use rewrite::Rewrite;
 pub use transform::Transform;
 
 /// A chunk of the body of one side of an exchange.

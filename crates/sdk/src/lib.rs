@@ -101,7 +101,7 @@ mod sys;
 pub mod testing;
 mod uri;
 
-pub use body::{Body, Gather, Gathered, RequestBody, ResponseBody, Transform};
+pub use body::{Body, Gather, Gathered, RequestBody, ResponseBody, Rewrite, Transform};
 pub use clock::unix_time;
 pub use config::{ConfigError, Configuration, NoConfig, RawConfig};
 pub use cookies::{Cookies, SameSite, SetCookie};

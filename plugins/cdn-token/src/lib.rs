@@ -8,7 +8,7 @@ mod token;
 
 use config::{Config, Settings};
 use gatewright::{
-    Coding, ConfigError, Flow, HostError, Plugin, RequestHeaders, ResponseBody, ResponseHeaders,
+    ConfigError, Flow, HostError, Plugin, RequestHeaders, ResponseBody, ResponseHeaders, Rewrite,
     Stream,
 };
 use scan::{Markup, Scanner};
@@ -27,19 +27,16 @@ impl Plugin for CdnToken {
     fn stream(self: &Rc<Self>) -> Exchange {
         Exchange {
             settings: Rc::clone(&self.0),
-            skipped: false,
             markup: Markup::Unknown,
-            scanner: None,
+            rewrite: Rewrite::default(),
         }
     }
 }
 
 struct Exchange {
     settings: Rc<Settings>,
-    /// Whether this body is left alone.
-    skipped: bool,
     markup: Markup,
-    scanner: Option<Scanner>,
+    rewrite: Rewrite<Scanner>,
 }
 
 impl Stream for Exchange {
@@ -54,30 +51,24 @@ impl Stream for Exchange {
     ) -> Result<Flow, HostError> {
         let content_type = headers.get("content-type")?.unwrap_or_default();
         let content_type = content_type.to_ascii_lowercase();
-        self.skipped = !self.settings.signs(&content_type);
+        if !self.settings.signs(&content_type) {
+            self.rewrite.leave();
+        }
         if content_type.windows(3).any(|part| part == b"xml") {
             self.markup = Markup::Xml;
         }
-        if !self.skipped && headers.prepare_body_change()? != Coding::Plain {
+        if self.rewrite.prepare(headers)?.is_some() {
             gatewright::log::warn!("cdn-token: the body is encoded and was not signed");
-            self.skipped = true;
         }
         Ok(Flow::Continue)
     }
 
     fn on_response_body(&mut self, body: &mut ResponseBody<'_>) -> Result<(), HostError> {
-        if self.skipped {
-            return Ok(());
-        }
-        let scanner = match &mut self.scanner {
-            Some(scanner) => scanner,
-            None => {
-                let now = gatewright::unix_time()?.as_secs();
-                let signer = self.settings.signer.at(now);
-                self.scanner.insert(Scanner::new(signer, self.markup))
-            }
-        };
-        body.transform(scanner)
+        let (settings, markup) = (&self.settings, self.markup);
+        self.rewrite.pass(body, || {
+            let now = gatewright::unix_time()?.as_secs();
+            Ok(Scanner::new(settings.signer.at(now), markup))
+        })
     }
 }
 

@@ -7,8 +7,8 @@ mod mask;
 
 use config::{Config, Settings};
 use gatewright::{
-    Coding, ConfigError, Flow, HeaderList, HostError, Plugin, RequestHeaders, ResponseBody,
-    ResponseHeaders, Stream,
+    ConfigError, Flow, HeaderList, HostError, Plugin, RequestHeaders, ResponseBody,
+    ResponseHeaders, Rewrite, Stream,
 };
 use mask::{Masker, Pattern};
 use std::rc::Rc;
@@ -26,16 +26,14 @@ impl Plugin for CheckPii {
     fn stream(self: &Rc<Self>) -> Exchange {
         Exchange {
             plugin: Rc::clone(self),
-            skips_body: false,
-            masker: None,
+            rewrite: Rewrite::default(),
         }
     }
 }
 
 struct Exchange {
     plugin: Rc<CheckPii>,
-    skips_body: bool,
-    masker: Option<Masker>,
+    rewrite: Rewrite<Masker>,
 }
 
 impl Stream for Exchange {
@@ -53,23 +51,20 @@ impl Stream for Exchange {
         headers.edit(|list| mask_headers(&settings.patterns, list))?;
         if !headers.is_end_of_stream() {
             let content_type = headers.get("content-type")?.unwrap_or_default();
-            self.skips_body = !settings.looks_into(&content_type);
+            if !settings.looks_into(&content_type) {
+                self.rewrite.leave();
+            }
             // Masking keeps the length, but digests of the body would be wrong.
-            if !self.skips_body && headers.prepare_body_change()? != Coding::Plain {
+            if self.rewrite.prepare(headers)?.is_some() {
                 gatewright::log::warn!("check-pii: the body is encoded and was not looked into");
-                self.skips_body = true;
             }
         }
         Ok(Flow::Continue)
     }
 
     fn on_response_body(&mut self, body: &mut ResponseBody<'_>) -> Result<(), HostError> {
-        if self.skips_body {
-            return Ok(());
-        }
         let patterns = &self.plugin.0.patterns;
-        let masker = self.masker.get_or_insert_with(|| Masker::new(patterns));
-        body.transform(masker)
+        self.rewrite.pass(body, || Ok(Masker::new(patterns)))
     }
 }
 

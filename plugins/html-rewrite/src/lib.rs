@@ -10,7 +10,7 @@ mod rules;
 
 use config::{Config, Settings};
 use gatewright::{
-    Coding, ConfigError, Flow, HostError, Plugin, RequestHeaders, ResponseBody, ResponseHeaders,
+    ConfigError, Flow, HostError, Plugin, RequestHeaders, ResponseBody, ResponseHeaders, Rewrite,
     Stream,
 };
 use page::Page;
@@ -29,18 +29,14 @@ impl Plugin for HtmlRewrite {
     fn stream(self: &Rc<Self>) -> Exchange {
         Exchange {
             plugin: Rc::clone(self),
-            skipped: false,
-            page: None,
+            rewrite: Rewrite::default(),
         }
     }
 }
 
 struct Exchange {
     plugin: Rc<HtmlRewrite>,
-    /// Whether this response is left alone.
-    skipped: bool,
-    /// What rewrites it, from its first chunk on.
-    page: Option<Box<Page>>,
+    rewrite: Rewrite<Box<Page>>,
 }
 
 impl Stream for Exchange {
@@ -49,9 +45,11 @@ impl Stream for Exchange {
         if !settings.skip_paths.is_empty() {
             let path = headers.path()?.unwrap_or_default();
             let skips = |prefix: &String| path.as_bytes().starts_with(prefix.as_bytes());
-            self.skipped = settings.skip_paths.iter().any(skips);
+            if settings.skip_paths.iter().any(skips) {
+                self.rewrite.leave();
+            }
         }
-        if !self.skipped && settings.ask_for_plain_body {
+        if !self.rewrite.is_left() && settings.ask_for_plain_body {
             headers.ask_for_plain_body()?;
         }
         Ok(Flow::Continue)
@@ -61,28 +59,22 @@ impl Stream for Exchange {
         &mut self,
         headers: &mut ResponseHeaders<'_>,
     ) -> Result<Flow, HostError> {
-        if self.skipped {
+        if self.rewrite.is_left() {
             return Ok(Flow::Continue);
         }
         let content_type = headers.get("content-type")?.unwrap_or_default();
-        self.skipped = !content::is_html(&content_type);
-        if !self.skipped && headers.prepare_body_change()? != Coding::Plain {
+        if !content::is_html(&content_type) {
+            self.rewrite.leave();
+        }
+        if self.rewrite.prepare(headers)?.is_some() {
             gatewright::log::warn!("html-rewrite: the body is encoded and stays as it is");
-            self.skipped = true;
         }
         Ok(Flow::Continue)
     }
 
     fn on_response_body(&mut self, body: &mut ResponseBody<'_>) -> Result<(), HostError> {
-        if self.skipped {
-            return Ok(());
-        }
         let rules = &self.plugin.0.rules;
-        let page = self.page.get_or_insert_with(|| Box::new(Page::new(rules)));
-        if page.is_over() {
-            return Ok(());
-        }
-        body.transform(&mut **page)
+        self.rewrite.pass(body, || Ok(Box::new(Page::new(rules))))
     }
 
     /// A page that was not edited is better than none.

@@ -76,11 +76,6 @@ impl Page {
         }
     }
 
-    /// Whether every byte to come passes as it is, so that none need be read.
-    pub(crate) fn is_over(&self) -> bool {
-        self.rewriter.is_none() && self.out.borrow().is_empty()
-    }
-
     fn is_done(&self) -> bool {
         self.can_be_done && self.left.get() == 0
     }
@@ -116,5 +111,9 @@ impl Transform for Page {
     fn end(&mut self, out: &mut Vec<u8>) {
         self.finish();
         out.append(&mut self.out.borrow_mut());
+    }
+
+    fn is_over(&self) -> bool {
+        self.rewriter.is_none() && self.out.borrow().is_empty()
     }
 }

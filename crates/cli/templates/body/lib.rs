@@ -1,8 +1,8 @@
 //! Replaces a word in the body of HTML responses, as it streams by.
 
 use gatewright::{
-    Coding, ConfigError, Flow, HostError, NoConfig, Plugin, RequestHeaders, ResponseBody,
-    ResponseHeaders, Stream, Transform,
+    ConfigError, Flow, HostError, NoConfig, Plugin, RequestHeaders, ResponseBody, ResponseHeaders,
+    Rewrite, Stream, Transform,
 };
 use std::rc::Rc;
 
@@ -26,7 +26,7 @@ impl Plugin for Secure {
 
 #[derive(Default)]
 struct Visit {
-    replace: Option<Replace>,
+    rewrite: Rewrite<Replace>,
 }
 
 impl Stream for Visit {
@@ -42,18 +42,18 @@ impl Stream for Visit {
         let is_html = headers
             .get("content-type")?
             .is_some_and(|value| value.starts_with(b"text/html"));
+        if !is_html {
+            self.rewrite.leave();
+        }
         // Headers leave before the body comes, so its length goes now.
-        if is_html && headers.prepare_body_change()? == Coding::Plain {
-            self.replace = Some(Replace::default());
+        if self.rewrite.prepare(headers)?.is_some() {
+            gatewright::log::warn!("the body is encoded and stays as it is");
         }
         Ok(Flow::Continue)
     }
 
     fn on_response_body(&mut self, body: &mut ResponseBody<'_>) -> Result<(), HostError> {
-        match &mut self.replace {
-            Some(replace) => body.transform(replace),
-            None => Ok(()),
-        }
+        self.rewrite.pass(body, || Ok(Replace::default()))
     }
 }
 

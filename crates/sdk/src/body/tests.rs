@@ -111,3 +111,51 @@ fn a_body_above_the_limit_loses_no_byte() {
         (&["a".to_owned()][..], &[TooLarge][..])
     );
 }
+
+/// Of one byte, after which nothing more is changed.
+struct First(bool);
+
+impl Transform for First {
+    fn write(&mut self, chunk: &[u8], out: &mut Vec<u8>) {
+        self.0 = true;
+        out.push(b'*');
+        out.extend_from_slice(chunk);
+    }
+
+    fn is_over(&self) -> bool {
+        self.0
+    }
+}
+
+#[test]
+fn a_rewrite_that_is_over_or_left_makes_no_hostcall() {
+    let mut rewrite = Rewrite::default();
+    let mut made = 0;
+    let seen = pass(&["ab", "cd", ""], |body| {
+        rewrite.pass(body, || {
+            made += 1;
+            Ok(First(false))
+        })
+    });
+    assert_eq!(
+        (seen, made),
+        (vec!["*ab".into(), "cd".into(), String::new()], 1)
+    );
+    assert!(rewrite.is_left());
+
+    let mut left = Rewrite::<First>::default();
+    left.leave();
+    let mut body = ResponseBody::new(2, true);
+    // There is no such buffer, so every hostcall would fail.
+    memory::with(|host| *host = MemoryHost::new());
+    assert_eq!(left.pass(&mut body, || Ok(First(false))), Ok(()));
+}
+
+#[test]
+fn a_transform_that_cannot_be_made_is_tried_again() {
+    let failed = HostError::status("proxy_get_current_time_nanoseconds", 2);
+    let mut rewrite = Rewrite::<First>::default();
+    let mut body = ResponseBody::new(0, false);
+    assert_eq!(rewrite.pass(&mut body, || Err(failed)), Err(failed));
+    assert!(!rewrite.is_left());
+}

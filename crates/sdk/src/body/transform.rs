@@ -70,6 +70,27 @@ pub trait Transform {
     fn end(&mut self, out: &mut Vec<u8>) {
         let _ = out;
     }
+
+    /// Whether every byte to come passes as it is, so that none need be read; asked after each
+    /// chunk by [`Rewrite`](crate::Rewrite). One that is over holds nothing back.
+    fn is_over(&self) -> bool {
+        false
+    }
+}
+
+/// So that a stream without a body does not hold room for a large transform.
+impl<T: Transform + ?Sized> Transform for Box<T> {
+    fn write(&mut self, chunk: &[u8], out: &mut Vec<u8>) {
+        (**self).write(chunk, out);
+    }
+
+    fn end(&mut self, out: &mut Vec<u8>) {
+        (**self).end(out);
+    }
+
+    fn is_over(&self) -> bool {
+        (**self).is_over()
+    }
 }
 
 impl<S: Side> Body<'_, S> {
