@@ -15,6 +15,7 @@ mod parity;
 mod plugins;
 mod profiles;
 mod replies;
+mod schemas;
 mod served;
 mod suites;
 mod support;

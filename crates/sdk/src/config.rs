@@ -1,6 +1,8 @@
 //! The plugin's configuration: bytes from the host, a typed value for the plugin.
 
 mod json;
+#[cfg(feature = "schema")]
+mod schema;
 
 use core::fmt;
 use serde::de::DeserializeOwned;

@@ -4,24 +4,38 @@ use crate::split::{ALL, Hash, Split, User};
 use gatewright::{ConfigError, is_header_name};
 use serde::Deserialize;
 
-/// The whole configuration; `README.md` documents it for users.
+/// Which users go to another path.
 #[derive(Debug, Deserialize)]
+#[cfg_attr(test, derive(gatewright::schemars::JsonSchema))]
+#[cfg_attr(test, schemars(crate = "gatewright::schemars"))]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Config {
+    /// The prefix of a path, in any case.
     from: String,
+    /// What takes its place.
     to: String,
+    /// How many of a million users go to `to`.
+    #[cfg_attr(test, schemars(range(max = 1_000_000)))]
     share: u32,
+    /// Who the user is; a request that does not say stays.
     user: UserField,
+    /// Makes the choice of this test another than that of the next.
     salt: String,
+    /// How a user becomes a number.
     hash: Hash,
 }
 
-/// Exactly one of these.
+/// Where a request names its user: exactly one of these.
 #[derive(Debug, Default, Deserialize)]
+#[cfg_attr(test, derive(gatewright::schemars::JsonSchema))]
+#[cfg_attr(test, schemars(crate = "gatewright::schemars"))]
 #[serde(deny_unknown_fields)]
 struct UserField {
+    /// A parameter of the query.
     query: Option<String>,
+    /// A cookie.
     cookie: Option<String>,
+    /// A header.
     header: Option<String>,
 }
 

@@ -27,6 +27,8 @@ pub(crate) enum User {
 
 /// How a user's name becomes a point in a million.
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[cfg_attr(test, derive(gatewright::schemars::JsonSchema))]
+#[cfg_attr(test, schemars(crate = "gatewright::schemars"))]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Hash {
     /// 64-bit FNV-1a, mixed.

@@ -6,6 +6,8 @@ use gatewright::testing::TestPlugin;
 #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
+gatewright::config_schema!(Config);
+
 fn path_after(configuration: &str, headers: &[(&str, &str)]) -> String {
     let plugin = TestPlugin::<AbTesting>::configure(configuration).unwrap();
     let seen = plugin.stream().request_headers(headers.iter().copied());

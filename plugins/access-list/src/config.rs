@@ -9,23 +9,40 @@ use std::collections::BTreeSet;
 #[derive(Debug)]
 pub(crate) struct Config(Fields);
 
-/// The fields of the JSON form; `README.md` documents them for users.
+/// Which requests pass, by the value of a header. One denied value a line is read as well.
 #[derive(Debug, Deserialize)]
+#[cfg_attr(test, derive(gatewright::schemars::JsonSchema))]
+#[cfg_attr(test, schemars(crate = "gatewright::schemars"))]
 #[serde(deny_unknown_fields, default)]
-struct Fields {
+pub(crate) struct Fields {
+    /// Whose value decides.
     header: String,
+    /// Values that do not pass.
+    #[cfg_attr(test, schemars(with = "Vec<String>"))]
     deny: BTreeSet<String>,
+    /// Values that pass; others then do not.
+    #[cfg_attr(test, schemars(with = "Vec<String>"))]
     allow: BTreeSet<String>,
+    /// The value must be a URL of one of these hosts or of a subdomain.
     allow_url_hosts: Vec<String>,
+    /// What comes of a request without the header.
     missing: Missing,
+    /// A header that requests which pass get, in place of the client's own.
     mark: Option<Mark>,
+    /// Of a refusal.
+    #[cfg_attr(test, schemars(range(min = 400, max = 599)))]
     status: u16,
+    /// The body of a refusal for a value.
     denied_text: String,
+    /// The body of a refusal for want of one.
     missing_text: String,
+    /// Whether a refusal gets a random id in its body and in the log.
     request_id: bool,
 }
 
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[cfg_attr(test, derive(gatewright::schemars::JsonSchema))]
+#[cfg_attr(test, schemars(crate = "gatewright::schemars"))]
 #[serde(rename_all = "lowercase")]
 enum Missing {
     Allow,
@@ -34,9 +51,13 @@ enum Missing {
 
 /// A header that tells backends that a request was let through.
 #[derive(Debug, Deserialize)]
+#[cfg_attr(test, derive(gatewright::schemars::JsonSchema))]
+#[cfg_attr(test, schemars(crate = "gatewright::schemars"))]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Mark {
+    /// Its name.
     pub(crate) name: String,
+    /// Its value.
     pub(crate) value: String,
 }
 

@@ -6,6 +6,8 @@ use gatewright::testing::{Seen, TestPlugin, seed};
 #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
+gatewright::config_schema!(crate::config::Fields);
+
 const REFERER: &str = r#"{"header": "referer", "allow_url_hosts": ["Safe-Site.com"],
     "mark": {"name": "x-allowed", "value": "true"}, "request_id": true,
     "denied_text": "Forbidden", "missing_text": "Forbidden"}"#;

@@ -9,19 +9,28 @@ use gatewright::{
 use serde::Deserialize;
 use std::rc::Rc;
 
-/// The whole configuration; `README.md` documents it for users.
+/// Headers that say what the load balancer knows.
 #[derive(Debug, Deserialize)]
+#[cfg_attr(test, derive(gatewright::schemars::JsonSchema))]
+#[cfg_attr(test, schemars(crate = "gatewright::schemars"))]
 #[serde(deny_unknown_fields, default)]
 struct Config {
+    /// Headers, each with the attribute that it gets.
+    #[cfg_attr(test, schemars(length(min = 1)))]
     headers: Vec<Mapping>,
 }
 
 /// A header and the attribute that it gets.
 #[derive(Debug, Deserialize)]
+#[cfg_attr(test, derive(gatewright::schemars::JsonSchema))]
+#[cfg_attr(test, schemars(crate = "gatewright::schemars"))]
 #[serde(deny_unknown_fields)]
 struct Mapping {
+    /// The header, which a client cannot forge.
     header: String,
+    /// A path such as `source.client_region`.
     attribute: String,
+    /// The value where the attribute is missing or empty.
     otherwise: Option<String>,
 }
 

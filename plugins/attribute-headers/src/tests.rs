@@ -6,6 +6,8 @@ use gatewright::testing::{TestPlugin, set_attribute};
 #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
+gatewright::config_schema!(Config);
+
 fn check(configuration: &str, attributes: &[(&str, &str)], expected: &[(&str, &str)]) {
     let plugin = TestPlugin::<AttributeHeaders>::configure(configuration).unwrap();
     for (path, value) in attributes {

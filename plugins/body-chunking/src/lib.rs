@@ -10,11 +10,15 @@ use gatewright::{
 use serde::Deserialize;
 use std::rc::Rc;
 
-/// The configuration; `README.md` documents it for users.
+/// What follows each chunk of a body.
 #[derive(Debug, Deserialize)]
+#[cfg_attr(test, derive(gatewright::schemars::JsonSchema))]
+#[cfg_attr(test, schemars(crate = "gatewright::schemars"))]
 #[serde(deny_unknown_fields, default)]
 struct Config {
+    /// What follows each chunk of a request; nothing leaves requests alone.
     request: String,
+    /// The same for responses.
     response: String,
 }
 
@@ -98,6 +102,8 @@ mod tests {
 
     #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
     use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    gatewright::config_schema!(Config);
 
     fn stream(configuration: &str) -> TestStream {
         let plugin = TestPlugin::<Chunking>::configure(configuration).unwrap();

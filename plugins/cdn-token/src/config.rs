@@ -8,16 +8,27 @@ use serde::Deserialize;
 #[derive(Debug)]
 pub(crate) struct Config(Fields);
 
-/// The fields of the JSON form; `README.md` documents them for users.
+/// How URLs are signed. Google's sample has three of the fields as `name: value`, one a line, which
+/// is read as well.
 #[derive(Debug, Deserialize)]
+#[cfg_attr(test, derive(gatewright::schemars::JsonSchema))]
+#[cfg_attr(test, schemars(crate = "gatewright::schemars"))]
 #[serde(deny_unknown_fields)]
-struct Fields {
+pub(crate) struct Fields {
+    /// The shared secret of the key set, as hexadecimal digits.
+    #[cfg_attr(test, schemars(length(min = 32, max = 256)))]
     private_key_hex: String,
+    /// The name of the key in the set.
+    #[cfg_attr(test, schemars(length(min = 1)))]
     key_name: String,
+    /// How long a token is good.
     #[serde(default = "an_hour")]
+    #[cfg_attr(test, schemars(range(min = 60, max = 86400)))]
     expiry_seconds: u64,
+    /// Whose URLs are signed; all if none is named.
     #[serde(default)]
     url_hosts: Vec<String>,
+    /// Prefixes of the types of responses that are looked into.
     #[serde(default = "manifests")]
     content_types: Vec<String>,
 }

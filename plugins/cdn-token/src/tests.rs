@@ -7,6 +7,8 @@ use gatewright::testing::{TestPlugin, TestStream, set_clock};
 #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
+gatewright::config_schema!(crate::config::Fields);
+
 const KEY: &str = "d8ef411f9f735c3d2b263606678ba5b7b1abc1973f1285f856935cc163e9d094";
 /// Of `https://a.example/1.ts`, and of `https://a.example/1.ts?x=1&y=2`, for an hour from second 1000;
 /// computed with Python's `hmac`.

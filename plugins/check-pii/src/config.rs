@@ -8,11 +8,17 @@ use std::rc::Rc;
 /// Each pattern is a pass over every body.
 const MAX_PATTERNS: usize = 8;
 
-/// The whole configuration; `README.md` documents it for users.
+/// What is masked, and where.
 #[derive(Debug, Deserialize)]
+#[cfg_attr(test, derive(gatewright::schemars::JsonSchema))]
+#[cfg_attr(test, schemars(crate = "gatewright::schemars"))]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Config {
+    /// What is looked for, in order: `X` is a digit that is masked, `9` one that stays, every other
+    /// character itself.
+    #[cfg_attr(test, schemars(length(min = 1, max = 8)))]
     patterns: Vec<String>,
+    /// Prefixes of the types whose bodies are looked into; every type if there are none.
     content_types: Vec<String>,
 }
 

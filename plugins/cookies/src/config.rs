@@ -4,36 +4,55 @@ use crate::session::{Kind, Session};
 use gatewright::{ConfigError, SameSite, is_header_name};
 use serde::Deserialize;
 
-/// The whole configuration; `README.md` documents it for users.
+/// A session for clients that have none, and cookies that do not pass.
 #[derive(Debug, Default, Deserialize)]
+#[cfg_attr(test, derive(gatewright::schemars::JsonSchema))]
+#[cfg_attr(test, schemars(crate = "gatewright::schemars"))]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Config {
+    /// A cookie that clients get who have none.
     session: Option<SessionField>,
+    /// Cookies that backends do not see; `["*"]` is all.
     remove_request: Vec<String>,
+    /// Cookies that backends do not set; a session's own is set after.
     remove_response: Vec<String>,
 }
 
+/// The cookie of a session.
 #[derive(Debug, Deserialize)]
+#[cfg_attr(test, derive(gatewright::schemars::JsonSchema))]
+#[cfg_attr(test, schemars(crate = "gatewright::schemars"))]
 #[serde(deny_unknown_fields)]
 struct SessionField {
+    /// Its name.
     name: String,
+    /// How an id is written.
     #[serde(default = "hex")]
     id: Kind,
+    /// Where it is sent.
     #[serde(default = "root")]
     path: String,
+    /// To which hosts it is sent; to this one if none is named.
     domain: Option<String>,
+    /// How long it lasts; until the browser closes, if there is none.
     max_age_seconds: Option<u32>,
+    /// Whether scripts do not see it.
     #[serde(default = "yes")]
     http_only: bool,
+    /// Whether it is sent over TLS only.
     #[serde(default = "yes")]
     secure: bool,
+    /// Whether it is sent from pages of other sites.
     #[serde(default)]
     same_site: SameSiteField,
+    /// Whether ids are logged; whoever reads the log can then take a session over.
     #[serde(default)]
     log: bool,
 }
 
 #[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
+#[cfg_attr(test, derive(gatewright::schemars::JsonSchema))]
+#[cfg_attr(test, schemars(crate = "gatewright::schemars"))]
 #[serde(rename_all = "lowercase")]
 enum SameSiteField {
     Strict,

@@ -22,6 +22,8 @@ pub(crate) struct Session {
 
 /// What an id looks like.
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[cfg_attr(test, derive(gatewright::schemars::JsonSchema))]
+#[cfg_attr(test, schemars(crate = "gatewright::schemars"))]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Kind {
     /// 128 random bits.

@@ -6,6 +6,8 @@ use gatewright::testing::{TestPlugin, TestStream, seed};
 #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
+gatewright::config_schema!(Config);
+
 fn stream(configuration: &str) -> TestStream {
     let plugin = TestPlugin::<CookiePlugin>::configure(configuration).unwrap();
     seed(7);

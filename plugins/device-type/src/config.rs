@@ -4,24 +4,38 @@ use crate::rules::{Rule, Rules};
 use gatewright::{ConfigError, is_header_name, is_header_value};
 use serde::Deserialize;
 
-/// The whole configuration; `README.md` documents it for users.
+/// How devices are told apart.
 #[derive(Debug, Deserialize)]
+#[cfg_attr(test, derive(gatewright::schemars::JsonSchema))]
+#[cfg_attr(test, schemars(crate = "gatewright::schemars"))]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Config {
+    /// Where the class is written.
     header: String,
+    /// Tried in order; the first that fits decides.
     rules: Vec<RuleField>,
+    /// The class where none fits.
+    #[cfg_attr(test, schemars(length(min = 1)))]
     otherwise: String,
 }
 
+/// A class, and what a header has in it.
 #[derive(Debug, Deserialize)]
+#[cfg_attr(test, derive(gatewright::schemars::JsonSchema))]
+#[cfg_attr(test, schemars(crate = "gatewright::schemars"))]
 #[serde(deny_unknown_fields)]
 struct RuleField {
+    /// The class.
     #[serde(rename = "type")]
+    #[cfg_attr(test, schemars(length(min = 1)))]
     class: String,
+    /// What is looked at.
     #[serde(default = "user_agent")]
     header: String,
+    /// One of these must be in the value; case does not matter.
     #[serde(default)]
     contains: Vec<String>,
+    /// Or one of these must be the value.
     #[serde(default)]
     equals: Vec<String>,
 }

@@ -51,6 +51,8 @@ mod tests {
     #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
     use wasm_bindgen_test::wasm_bindgen_test as test;
 
+    gatewright::config_schema!(NoConfig);
+
     #[test]
     fn sends_every_request_to_one_place() {
         let mut stream = TestPlugin::<First>::configure("").unwrap().stream();

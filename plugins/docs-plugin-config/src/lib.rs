@@ -42,6 +42,8 @@ mod tests {
     #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
     use wasm_bindgen_test::wasm_bindgen_test as test;
 
+    gatewright::config_schema!(RawConfig);
+
     #[test]
     fn the_configuration_is_logged_as_it_came() {
         let plugin = TestPlugin::<Secret>::configure(" my secret\n").unwrap();

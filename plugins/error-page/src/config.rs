@@ -16,29 +16,48 @@ const PAGE: &str = "<!doctype html>
 </html>
 ";
 
-/// The whole configuration; `README.md` documents it for users.
+/// Which responses are replaced, and by what.
 #[derive(Debug, Deserialize)]
+#[cfg_attr(test, derive(gatewright::schemars::JsonSchema))]
+#[cfg_attr(test, schemars(crate = "gatewright::schemars"))]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Config {
+    /// The first whose range has the status decides.
     rules: Vec<RuleField>,
 }
 
+/// A range of statuses, and the reply.
 #[derive(Debug, Deserialize)]
+#[cfg_attr(test, derive(gatewright::schemars::JsonSchema))]
+#[cfg_attr(test, schemars(crate = "gatewright::schemars"))]
 #[serde(deny_unknown_fields)]
 struct RuleField {
+    /// The first status of the range.
+    #[cfg_attr(test, schemars(range(min = 300, max = 599)))]
     from: u16,
+    /// The last one.
+    #[cfg_attr(test, schemars(range(min = 300, max = 599)))]
     to: u16,
+    /// The status of the reply; that of the response if there is none.
+    #[cfg_attr(test, schemars(range(min = 200, max = 599)))]
     status: Option<u16>,
+    /// Its headers; values may quote as the body does.
     #[serde(default = "html")]
     headers: Vec<HeaderField>,
+    /// May quote `${status}` and `${trace}`; `$$` is a dollar sign.
     #[serde(default = "page")]
     body: String,
 }
 
+/// A header of the reply.
 #[derive(Debug, Deserialize)]
+#[cfg_attr(test, derive(gatewright::schemars::JsonSchema))]
+#[cfg_attr(test, schemars(crate = "gatewright::schemars"))]
 #[serde(deny_unknown_fields)]
 struct HeaderField {
+    /// Its name.
     name: String,
+    /// Its value.
     value: String,
 }
 

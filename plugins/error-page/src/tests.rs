@@ -6,6 +6,8 @@ use gatewright::testing::{Seen, TestPlugin};
 #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
+gatewright::config_schema!(Config);
+
 fn exchange(configuration: &str, request: &[(&str, &str)], status: &str) -> Seen {
     let plugin = TestPlugin::<ErrorPage>::configure(configuration).unwrap();
     let mut stream = plugin.stream();

@@ -5,43 +5,71 @@ use crate::template::Template;
 use gatewright::{ConfigError, is_header_name};
 use serde::Deserialize;
 
-/// The whole configuration; `README.md` documents it for users.
+/// What is done to headers.
 #[derive(Debug, Default, Deserialize)]
+#[cfg_attr(test, derive(gatewright::schemars::JsonSchema))]
+#[cfg_attr(test, schemars(crate = "gatewright::schemars"))]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Config {
+    /// Run in order on the request's headers.
     request: Vec<Operation>,
+    /// Run in order on the response's headers.
     response: Vec<Operation>,
 }
 
 /// One operation. Exactly one of the first four says which.
 #[derive(Debug, Deserialize)]
+#[cfg_attr(test, derive(gatewright::schemars::JsonSchema))]
+#[cfg_attr(test, schemars(crate = "gatewright::schemars"))]
 #[serde(deny_unknown_fields)]
 struct Operation {
+    /// Makes `value` the only value of this header, or of this pseudo-header.
     set: Option<String>,
+    /// Adds `value` beside those that are there.
     append: Option<String>,
+    /// Removes all values.
     remove: Option<String>,
+    /// Gives all values the name `to`, in place of those that it had.
     rename: Option<String>,
+    /// May quote `${name}`, `${request:name}` and `$$`.
     value: Option<String>,
+    /// The other name of `rename`.
     to: Option<String>,
+    /// Conditions that must all hold.
     #[serde(rename = "if")]
     when: Option<When>,
 }
 
+/// Conditions that must all hold.
 #[derive(Debug, Deserialize)]
+#[cfg_attr(test, derive(gatewright::schemars::JsonSchema))]
+#[cfg_attr(test, schemars(crate = "gatewright::schemars"))]
 #[serde(deny_unknown_fields)]
 struct When {
+    /// The request's path, as it arrived, begins with it.
     path_prefix: Option<String>,
+    /// The request's method, as it arrived, is one of them.
+    #[cfg_attr(test, schemars(length(min = 1)))]
     method: Option<Vec<String>>,
+    /// The message has a header of this name by now.
     present: Option<String>,
+    /// The message has no header of this name by now.
     absent: Option<String>,
+    /// One of the header's values is this one, byte for byte.
     equals: Option<Header>,
+    /// One of the header's values matches as a whole, where `*` stands for any bytes.
     matches: Option<Header>,
 }
 
+/// A header and a value.
 #[derive(Debug, Deserialize)]
+#[cfg_attr(test, derive(gatewright::schemars::JsonSchema))]
+#[cfg_attr(test, schemars(crate = "gatewright::schemars"))]
 #[serde(deny_unknown_fields)]
 struct Header {
+    /// Its name.
     name: String,
+    /// Its value.
     value: String,
 }
 

@@ -6,6 +6,8 @@ use gatewright::testing::{Seen, TestPlugin, TestStream};
 #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
+gatewright::config_schema!(Config);
+
 fn list(headers: &[(&str, &str)]) -> HeaderList {
     headers.iter().copied().collect()
 }

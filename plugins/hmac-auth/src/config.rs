@@ -9,39 +9,64 @@ use serde::Deserialize;
 /// Google's samples just reach.
 const MIN_SECRET_BYTES: usize = 15;
 
-/// The whole configuration; `README.md` documents it for users.
+/// A secret, and the one place where requests have their MAC.
 #[derive(Debug, Deserialize)]
+#[cfg_attr(test, derive(gatewright::schemars::JsonSchema))]
+#[cfg_attr(test, schemars(crate = "gatewright::schemars"))]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Config {
+    /// As text, of at least 15 bytes.
     secret: Option<String>,
+    /// As hexadecimal digits.
+    #[cfg_attr(test, schemars(length(min = 30)))]
     secret_hex: Option<String>,
+    /// `md5` is only for clients that know no other.
     #[serde(default)]
     hash: Hash,
+    /// In a cookie.
     cookie: Option<CookieField>,
+    /// In a parameter of the query.
     query: Option<QueryField>,
+    /// In the header `Authorization`.
     header: Option<HeaderField>,
 }
 
+/// A cookie with the client's address, an end and their MAC.
 #[derive(Debug, Deserialize)]
+#[cfg_attr(test, derive(gatewright::schemars::JsonSchema))]
+#[cfg_attr(test, schemars(crate = "gatewright::schemars"))]
 #[serde(deny_unknown_fields)]
 struct CookieField {
+    /// Its name.
     #[serde(default = "authorization")]
     name: String,
 }
 
+/// A parameter with the MAC of the path and the rest of the query.
 #[derive(Debug, Deserialize)]
+#[cfg_attr(test, derive(gatewright::schemars::JsonSchema))]
+#[cfg_attr(test, schemars(crate = "gatewright::schemars"))]
 #[serde(deny_unknown_fields)]
 struct QueryField {
+    /// Its name.
     #[serde(default = "token")]
+    #[cfg_attr(test, schemars(length(min = 1)))]
     parameter: String,
+    /// The parameter that says when the URL ends, if one must.
     expires: Option<String>,
 }
 
+/// `Authorization: HMAC timestamp:mac`.
 #[derive(Debug, Deserialize)]
+#[cfg_attr(test, derive(gatewright::schemars::JsonSchema))]
+#[cfg_attr(test, schemars(crate = "gatewright::schemars"))]
 #[serde(deny_unknown_fields)]
 struct HeaderField {
+    /// How far the timestamp may be from now.
     #[serde(default = "five_minutes")]
+    #[cfg_attr(test, schemars(range(min = 1, max = 86400)))]
     validity_seconds: u64,
+    /// What stands between method, path and timestamp.
     #[serde(default = "line_break")]
     separator: String,
 }

@@ -7,6 +7,8 @@ use sha2::Sha256;
 
 /// The hash below the HMAC.
 #[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
+#[cfg_attr(test, derive(gatewright::schemars::JsonSchema))]
+#[cfg_attr(test, schemars(crate = "gatewright::schemars"))]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Hash {
     #[default]

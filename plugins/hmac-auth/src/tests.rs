@@ -7,6 +7,8 @@ use gatewright::testing::{Seen, TestPlugin, set_clock};
 #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
+gatewright::config_schema!(Config);
+
 /// The MACs below are of this secret; `openssl dgst -sha256 -hmac` makes more.
 const SECRET: &str = "your_secret_key";
 const NOW: u64 = 1_735_614_000;

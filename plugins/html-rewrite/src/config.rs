@@ -15,15 +15,23 @@ use std::rc::Rc;
 #[derive(Debug)]
 pub(crate) struct Config(Fields);
 
-/// The fields of the JSON form; `README.md` documents them for users.
+/// How pages are edited. The lines of Google's sample `ad_insertion` are read as well.
 #[derive(Debug, Deserialize)]
+#[cfg_attr(test, derive(gatewright::schemars::JsonSchema))]
+#[cfg_attr(test, schemars(crate = "gatewright::schemars"))]
 #[serde(deny_unknown_fields, default)]
-struct Fields {
+pub(crate) struct Fields {
+    /// What is done to which elements.
     rules: Vec<RuleField>,
+    /// Prefixes of paths whose responses are left alone.
     skip_paths: Vec<String>,
+    /// Whether `accept-encoding` of requests is set to `identity`.
     ask_for_plain_body: bool,
+    /// Slots of Google Ad Manager.
     ads: Option<Ads>,
+    /// What the reCAPTCHA key is for.
     recaptcha_key_type: Option<KeyType>,
+    /// The key, whose script goes to the top of the head.
     recaptcha_key_value: Option<String>,
 }
 
@@ -40,37 +48,62 @@ impl Default for Fields {
     }
 }
 
-/// One rule. Exactly one of the actions says what it does.
+/// A selector and exactly one action. Texts are HTML and go in as they are.
 #[derive(Debug, Deserialize)]
+#[cfg_attr(test, derive(gatewright::schemars::JsonSchema))]
+#[cfg_attr(test, schemars(crate = "gatewright::schemars"))]
 #[serde(deny_unknown_fields)]
 struct RuleField {
+    /// A CSS selector.
     select: String,
+    /// Whether only the first element that is selected is edited.
     #[serde(default)]
     once: bool,
+    /// Goes before the element.
     before: Option<String>,
+    /// Goes to its beginning.
     prepend: Option<String>,
+    /// Goes to its end.
     append: Option<String>,
+    /// Goes after it.
     after: Option<String>,
+    /// Takes the place of its content.
     inner: Option<String>,
+    /// Takes the place of all of it.
     replace: Option<String>,
+    /// Whether the element goes.
     delete: Option<bool>,
+    /// An attribute that it gets.
     set_attribute: Option<SetAttribute>,
+    /// An attribute that goes.
     remove_attribute: Option<String>,
+    /// A host in the URL of an attribute that becomes another.
     replace_host: Option<ReplaceHost>,
 }
 
+/// An attribute.
 #[derive(Debug, Deserialize)]
+#[cfg_attr(test, derive(gatewright::schemars::JsonSchema))]
+#[cfg_attr(test, schemars(crate = "gatewright::schemars"))]
 #[serde(deny_unknown_fields)]
 struct SetAttribute {
+    /// Its name.
     name: String,
+    /// Its value.
     value: String,
 }
 
+/// A host that becomes another in the URL of an attribute.
 #[derive(Debug, Deserialize)]
+#[cfg_attr(test, derive(gatewright::schemars::JsonSchema))]
+#[cfg_attr(test, schemars(crate = "gatewright::schemars"))]
 #[serde(deny_unknown_fields)]
 struct ReplaceHost {
+    /// The attribute.
     attribute: String,
+    /// The host, and no other.
     from: String,
+    /// What it becomes.
     to: String,
 }
 

@@ -6,6 +6,8 @@ use gatewright::testing::{TestPlugin, TestStream};
 #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
+gatewright::config_schema!(crate::config::Fields);
+
 fn stream(configuration: &str) -> TestStream {
     let plugin = TestPlugin::<HtmlRewrite>::configure(configuration).unwrap();
     plugin.stream()

@@ -30,21 +30,39 @@ impl Configuration for Config {
     }
 }
 
-/// The fields of the JSON form; `README.md` documents them for users.
+/// Which tokens are good. Nothing but a public key in PEM is read as well.
 #[derive(Debug, Deserialize)]
+#[cfg_attr(test, derive(gatewright::schemars::JsonSchema))]
+#[cfg_attr(test, schemars(crate = "gatewright::schemars"))]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Fields {
+    /// Keys, each for one algorithm.
     keys: Vec<KeyField>,
+    /// A key set of RFC 7517, as an identity provider publishes it.
     jwks: Jwks,
+    /// `iss` must be one of them; anything goes if there are none.
     issuers: Vec<String>,
+    /// One of them must be in `aud`; anything goes if there are none.
     audiences: Vec<String>,
+    /// How far clocks may be apart.
+    #[cfg_attr(test, schemars(range(max = 600)))]
     leeway_seconds: u32,
+    /// Whether a token without `exp` is refused.
     must_expire: bool,
+    /// A longer token is refused unread.
+    #[cfg_attr(test, schemars(range(min = 64, max = 16384)))]
     max_token_bytes: usize,
+    /// Where a token may be; the first place with one decides.
+    #[cfg_attr(test, schemars(length(min = 1)))]
     tokens_in: Vec<Source>,
+    /// Whether a good token goes on to backends, or is taken out.
     keep_token: bool,
+    /// Claims that go on as headers, which no client can forge.
     claim_headers: Vec<Forward>,
+    /// Of a refusal.
+    #[cfg_attr(test, schemars(extend("enum" = [401, 403])))]
     status: u16,
+    /// Takes keys that are too dear for the millisecond of production.
     allow_over_budget: bool,
 }
 
@@ -67,37 +85,62 @@ impl Default for Fields {
     }
 }
 
+/// A key: one of `pem`, `secret` and `secret_base64url`.
 #[derive(Debug, Deserialize)]
+#[cfg_attr(test, derive(gatewright::schemars::JsonSchema))]
+#[cfg_attr(test, schemars(crate = "gatewright::schemars"))]
 #[serde(deny_unknown_fields)]
 struct KeyField {
+    /// By which tokens name it.
     kid: Option<String>,
+    /// Must be that of the key: `RS256`, `ES256`, `EdDSA` or `HS256`.
     algorithm: Option<String>,
+    /// A public key: RSA of 2048 to 4096 bits, P-256 or Ed25519.
     pem: Option<String>,
+    /// At least 32 bytes of text.
     secret: Option<String>,
+    /// At least 32 bytes in base64url without padding.
     secret_base64url: Option<String>,
 }
 
 /// A key set of RFC 7517, as an identity provider publishes it. What it says of no concern here is
 /// ignored.
 #[derive(Debug, Default, Deserialize)]
+#[cfg_attr(test, derive(gatewright::schemars::JsonSchema))]
+#[cfg_attr(test, schemars(crate = "gatewright::schemars"))]
 struct Jwks {
+    /// The keys.
     keys: Vec<Jwk>,
 }
 
+/// A key of RFC 7517. Kinds that are not verified with are ignored.
 #[derive(Debug, Default, Deserialize)]
+#[cfg_attr(test, derive(gatewright::schemars::JsonSchema))]
+#[cfg_attr(test, schemars(crate = "gatewright::schemars"))]
 #[serde(default)]
 struct Jwk {
+    /// `RSA`, `EC`, `OKP` or `oct`.
     kty: String,
+    /// By which tokens name it.
     kid: Option<String>,
+    /// The algorithm.
     alg: Option<String>,
+    /// What it is for; `sig` here.
     #[serde(rename = "use")]
     usage: Option<String>,
+    /// The curve.
     crv: String,
+    /// The modulus of an RSA key.
     n: String,
+    /// The exponent of an RSA key.
     e: String,
+    /// A coordinate, or an Ed25519 key.
     x: String,
+    /// The other coordinate.
     y: String,
+    /// A secret.
     k: String,
+    /// Of a private key, which is refused.
     d: Option<String>,
 }
 

@@ -7,6 +7,8 @@ use std::collections::BTreeMap;
 
 /// A place in which a request may have its token.
 #[derive(Clone, Debug, Deserialize)]
+#[cfg_attr(test, derive(gatewright::schemars::JsonSchema))]
+#[cfg_attr(test, schemars(crate = "gatewright::schemars"))]
 #[serde(untagged, deny_unknown_fields)]
 pub(crate) enum Source {
     /// A header, after a scheme such as `Bearer` if one is given.
@@ -105,9 +107,13 @@ fn after_scheme<'a>(value: &'a [u8], scheme: Option<&str>) -> Option<&'a [u8]> {
 
 /// A claim that goes on as a header.
 #[derive(Clone, Debug, Deserialize)]
+#[cfg_attr(test, derive(gatewright::schemars::JsonSchema))]
+#[cfg_attr(test, schemars(crate = "gatewright::schemars"))]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Forward {
+    /// Text, an integer or a boolean.
     claim: String,
+    /// The header, of which nothing that a client sent passes.
     header: String,
 }
 

@@ -9,6 +9,8 @@ use hmac::{Hmac, KeyInit, Mac};
 #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
+gatewright::config_schema!(crate::config::Fields);
+
 const SECRET: &str = "a secret of more than 32 bytes for tests";
 const NOW: u64 = 1_000_000;
 

@@ -3,19 +3,30 @@
 use gatewright::{ConfigError, LocalReply, is_header_name};
 use serde::Deserialize;
 
-/// The whole configuration; `README.md` documents it for users.
+/// The reply.
 #[derive(Debug, Deserialize)]
+#[cfg_attr(test, derive(gatewright::schemars::JsonSchema))]
+#[cfg_attr(test, schemars(crate = "gatewright::schemars"))]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Config {
+    /// Its status.
+    #[cfg_attr(test, schemars(range(min = 200, max = 599)))]
     status: u16,
+    /// Its headers, in order; duplicates are allowed.
     headers: Vec<Header>,
+    /// Its body, sent as UTF-8.
     body: String,
 }
 
+/// A header of the reply.
 #[derive(Debug, Deserialize)]
+#[cfg_attr(test, derive(gatewright::schemars::JsonSchema))]
+#[cfg_attr(test, schemars(crate = "gatewright::schemars"))]
 #[serde(deny_unknown_fields)]
 struct Header {
+    /// Its name; not `content-length`, which is the load balancer's.
     name: String,
+    /// Its value.
     value: String,
 }
 

@@ -6,6 +6,8 @@ use gatewright::testing::{SentReply, TestPlugin};
 #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
+gatewright::config_schema!(Config);
+
 fn reply(configuration: &str) -> SentReply {
     let plugin = TestPlugin::<Answer>::configure(configuration).unwrap();
     let seen = plugin.stream().request_headers([(":path", "/any")]);

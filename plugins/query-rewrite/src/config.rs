@@ -4,25 +4,39 @@ use crate::operations::{Operation, Value};
 use gatewright::ConfigError;
 use serde::Deserialize;
 
-/// The whole configuration; `README.md` documents it for users.
+/// What is done to the query.
 #[derive(Debug, Default, Deserialize)]
+#[cfg_attr(test, derive(gatewright::schemars::JsonSchema))]
+#[cfg_attr(test, schemars(crate = "gatewright::schemars"))]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Config {
+    /// Run in order on what those before left.
     operations: Vec<Field>,
 }
 
 /// One operation. Exactly one of the first five says which.
 #[derive(Debug, Deserialize)]
+#[cfg_attr(test, derive(gatewright::schemars::JsonSchema))]
+#[cfg_attr(test, schemars(crate = "gatewright::schemars"))]
 #[serde(deny_unknown_fields)]
 struct Field {
+    /// Makes the value the only one of this parameter.
     set: Option<String>,
+    /// Adds the value at the end.
     append: Option<String>,
+    /// Removes all values of this parameter.
     remove: Option<String>,
+    /// Moves all values to the parameter `to`.
     rename: Option<String>,
+    /// Logs the parameter.
     log: Option<String>,
+    /// The value, not encoded.
     value: Option<String>,
+    /// The attribute that has the value, such as `source.client_region`.
     attribute: Option<String>,
+    /// The value where that is missing or empty.
     otherwise: Option<String>,
+    /// The other name of `rename`.
     to: Option<String>,
 }
 

@@ -6,6 +6,8 @@ use gatewright::testing::{Seen, TestPlugin, set_attribute};
 #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
+gatewright::config_schema!(Config);
+
 fn check(operations: &str, before: &str, after: &str) -> Seen {
     let configuration = format!("{{\"operations\": [{operations}]}}");
     let plugin = TestPlugin::<QueryRewrite>::configure(configuration).unwrap();

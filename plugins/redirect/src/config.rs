@@ -9,19 +9,30 @@ use std::collections::BTreeMap;
 #[derive(Debug)]
 pub(crate) struct Config(Fields);
 
-/// The fields of the JSON form; `README.md` documents them for users.
+/// Where requests are sent. Two hosts a line are read as well.
 #[derive(Debug, Deserialize)]
+#[cfg_attr(test, derive(gatewright::schemars::JsonSchema))]
+#[cfg_attr(test, schemars(crate = "gatewright::schemars"))]
 #[serde(deny_unknown_fields, default)]
-struct Fields {
+pub(crate) struct Fields {
+    /// The status of a redirect.
+    #[cfg_attr(test, schemars(extend("enum" = [301, 302, 303, 307, 308])))]
     status: u16,
+    /// Hosts and those that they lead to, without regard to case and port.
     hosts: BTreeMap<String, String>,
+    /// Prefixes of paths; the first that fits is taken.
     paths: Vec<Move>,
 }
 
+/// A prefix and what takes its place.
 #[derive(Debug, Deserialize)]
+#[cfg_attr(test, derive(gatewright::schemars::JsonSchema))]
+#[cfg_attr(test, schemars(crate = "gatewright::schemars"))]
 #[serde(deny_unknown_fields)]
 struct Move {
+    /// The prefix.
     from: String,
+    /// A path or a URL.
     to: String,
 }
 

@@ -6,6 +6,8 @@ use gatewright::testing::TestPlugin;
 #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
+gatewright::config_schema!(crate::config::Fields);
+
 const PATHS: &str = r#"{"paths": [
     {"from": "/foo/", "to": "/bar/"},
     {"from": "/up/", "to": "/"},

@@ -8,22 +8,33 @@ use serde::Deserialize;
 /// Bytes that a compiled pattern may take. A VM has 16 MiB in production.
 const MAX_COMPILED: usize = 256 * 1024;
 
-/// The whole configuration; `README.md` documents it for users.
+/// Regular expressions that rewrite the path.
 #[derive(Debug, Default, Deserialize)]
+#[cfg_attr(test, derive(gatewright::schemars::JsonSchema))]
+#[cfg_attr(test, schemars(crate = "gatewright::schemars"))]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Config {
+    /// Tried in order, each on what those before left.
     rules: Vec<RuleField>,
 }
 
+/// A pattern and what takes its place.
 #[derive(Debug, Deserialize)]
+#[cfg_attr(test, derive(gatewright::schemars::JsonSchema))]
+#[cfg_attr(test, schemars(crate = "gatewright::schemars"))]
 #[serde(deny_unknown_fields)]
 struct RuleField {
+    /// In the syntax of the `regex` crate, on bytes.
     pattern: String,
+    /// With `$1`, `${name}` and `$$`.
     replacement: String,
+    /// Whether every match is replaced, or the first.
     #[serde(default)]
     all: bool,
+    /// Whether the query is matched along with the path.
     #[serde(default)]
     query: bool,
+    /// Whether no later rule is tried after a match.
     #[serde(default)]
     last: bool,
 }

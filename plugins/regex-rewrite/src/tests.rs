@@ -6,6 +6,8 @@ use gatewright::testing::TestPlugin;
 #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
+gatewright::config_schema!(Config);
+
 fn check(rules: &str, before: &str, after: &str) {
     let configuration = format!("{{\"rules\": [{rules}]}}");
     let plugin = TestPlugin::<RegexRewrite>::configure(configuration).unwrap();

@@ -14,16 +14,30 @@ const ALWAYS_REDACTED: [&str; 4] = [
 /// Every one of them may be written with every line.
 const MAX_NAMES: usize = 64;
 
-/// The whole configuration; `README.md` documents it for users.
+/// Which exchanges are logged, and what of them.
 #[derive(Debug, Deserialize)]
+#[cfg_attr(test, derive(gatewright::schemars::JsonSchema))]
+#[cfg_attr(test, schemars(crate = "gatewright::schemars"))]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Config {
+    /// How many of a million exchanges are in the sample.
+    #[cfg_attr(test, schemars(range(max = 1_000_000)))]
     rate: u32,
+    /// What the `sampled` flag of `traceparent` means.
     traceparent_flag: Flag,
+    /// Responses with this status or a higher one are always logged.
+    #[cfg_attr(test, schemars(range(min = 100, max = 599)))]
     always_from_status: Option<u16>,
+    /// Headers of the request to log.
+    #[cfg_attr(test, schemars(length(max = 64)))]
     request_headers: Vec<String>,
+    /// Headers of the response to log.
+    #[cfg_attr(test, schemars(length(max = 64)))]
     response_headers: Vec<String>,
+    /// Headers of which only the presence is logged.
+    #[cfg_attr(test, schemars(length(max = 64)))]
     redact: Vec<String>,
+    /// Whether the path is logged with its query, which often carries tokens.
     query: bool,
 }
 

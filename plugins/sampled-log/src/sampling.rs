@@ -13,6 +13,8 @@ pub(crate) const ALL: u32 = 1_000_000;
 
 /// What the `sampled` flag of `traceparent` means for the decision.
 #[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
+#[cfg_attr(test, derive(gatewright::schemars::JsonSchema))]
+#[cfg_attr(test, schemars(crate = "gatewright::schemars"))]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Flag {
     /// Nothing: the rate alone decides.

@@ -59,6 +59,8 @@ mod tests {
     #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
     use wasm_bindgen_test::wasm_bindgen_test as test;
 
+    gatewright::config_schema!(NoConfig);
+
     #[test]
     fn time_stands_still_in_a_callback() {
         let mut stream = TestPlugin::<Testing>::configure("").unwrap().stream();

@@ -10,21 +10,34 @@ const GPT: &str = "https://securepubads.g.doubleclick.net/tag/js/gpt.js";
 
 /// The library and the slots.
 #[derive(Debug, Deserialize)]
+#[cfg_attr(test, derive(gatewright::schemars::JsonSchema))]
+#[cfg_attr(test, schemars(crate = "gatewright::schemars"))]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct Ads {
+    /// Where the library of Google Publisher Tags lies.
     gpt_url: String,
+    /// Whether the library is inserted, into the head or else before the body.
     inject_gpt: bool,
+    /// The slots.
     slots: Vec<Slot>,
 }
 
+/// A slot for an ad.
 #[derive(Debug, Deserialize)]
+#[cfg_attr(test, derive(gatewright::schemars::JsonSchema))]
+#[cfg_attr(test, schemars(crate = "gatewright::schemars"))]
 #[serde(deny_unknown_fields)]
 struct Slot {
+    /// A name for the element.
     position: String,
+    /// The path of the ad unit, such as `/1234/header`.
     slot: String,
+    /// Such as `728x90`.
     size: String,
+    /// Whether it goes before the tag or after it.
     #[serde(default)]
     insert_before: bool,
+    /// A tag such as `<article>` or `</article>`.
     marker: String,
 }
 

@@ -7,6 +7,8 @@ use serde::Deserialize;
 
 /// What a key is for.
 #[derive(Clone, Copy, Debug, Deserialize)]
+#[cfg_attr(test, derive(gatewright::schemars::JsonSchema))]
+#[cfg_attr(test, schemars(crate = "gatewright::schemars"))]
 #[serde(rename_all = "UPPERCASE")]
 pub(super) enum KeyType {
     Session,
