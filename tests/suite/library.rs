@@ -1,10 +1,14 @@
 //! The plugin library: every sample of Google's is found, and every plugin keeps what it promises.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use gatewright_harness::{MappedConfig, SuiteMap};
-use gatewright_host::{Chain, Engine, EngineOptions, PluginSpec, Profile, Recorded, TraceLevel};
+use gatewright_harness::{
+    Case, Check, Job, Link, MappedConfig, RunOptions, Subject, Suite, SuiteMap, load, run,
+};
+use gatewright_host::{
+    Chain, Engine, EngineOptions, Plugin, PluginSpec, Profile, Recorded, TraceLevel,
+};
 
 /// The folders of `plugins/samples` in Google's repository.
 const SAMPLES: [&str; 36] = [
@@ -131,12 +135,8 @@ fn the_table_names_every_plugin_and_each_says_how_it_is_configured() {
     }
 }
 
-fn start_faults(plugin: &str, config: Option<&Path>) -> Vec<String> {
-    let engine = Engine::new(&EngineOptions::default()).expect("the engine starts");
-    let module = engine
-        .compile(&gatewright_tests::wasm(plugin))
-        .expect("it compiles");
-    let mut spec = PluginSpec::new(module, Profile::Google);
+fn start_faults(plugin: &Plugin, config: Option<&Path>) -> Vec<String> {
+    let mut spec = PluginSpec::new(plugin.clone(), Profile::Google);
     if let Some(path) = config {
         let bytes = std::fs::read(path).expect("the configuration that the table names is there");
         spec.settings.configuration = bytes.into();
@@ -149,8 +149,14 @@ fn start_faults(plugin: &str, config: Option<&Path>) -> Vec<String> {
 
 #[test]
 fn every_sample_starts_in_production_as_the_table_says() {
+    let engine = Engine::new(&EngineOptions::default()).expect("the engine starts");
+    let mut compiled = BTreeMap::new();
     for row in rows() {
-        let faults = start_faults(&row.plugin, row.config.as_deref());
+        let plugin = compiled.entry(row.plugin.clone()).or_insert_with(|| {
+            let module = engine.compile(&gatewright_tests::wasm(&row.plugin));
+            module.expect("it compiles")
+        });
+        let faults = start_faults(plugin, row.config.as_deref());
         assert_eq!(faults, Vec::<String>::new(), "{}", row.sample);
     }
 }
@@ -212,4 +218,98 @@ fn every_plugin_keeps_its_size_budget() {
             "{plugin}: {size} bytes of {budget} KB"
         );
     }
+}
+
+/// The suites of a plugin's own cases.
+fn cases(plugin: &str) -> Vec<Suite> {
+    let entries = std::fs::read_dir(plugins().join(plugin).join("cases")).expect("there are cases");
+    let files = entries.map(|entry| entry.expect("it can be read").path());
+    let files = files.filter(|path| {
+        path.extension()
+            .is_some_and(|extension| extension == "yaml")
+    });
+    files
+        .map(|path| load(&path).expect("the cases can be read"))
+        .collect()
+}
+
+#[test]
+fn every_plugin_has_cases_for_good_and_for_bad_input_and_budgets_for_all() {
+    for plugin in folders() {
+        let suites = cases(&plugin);
+        let all: Vec<&Case> = suites.iter().flat_map(|suite| &suite.cases).collect();
+        let (bad, good): (Vec<&Case>, Vec<&Case>) = all.iter().partition(|case| case.start_fails);
+        for case in &good {
+            assert!(
+                case.budget.fuel.is_some(),
+                "{plugin}: `{}` has no budget of fuel",
+                case.name
+            );
+        }
+        assert!(!good.is_empty(), "{plugin} has no case that runs");
+        // It ignores its configuration.
+        assert!(
+            !bad.is_empty() || plugin == "log-calls",
+            "{plugin} has no case with a configuration that it refuses"
+        );
+    }
+}
+
+#[test]
+fn every_plugin_is_explored_and_what_is_left_out_has_a_reason() {
+    for plugin in folders() {
+        let suites = cases(&plugin);
+        let explored = |case: &Case| {
+            let left_out = &case.unexplored;
+            assert!(
+                left_out.iter().all(|(_, reason)| reason.len() > 10),
+                "{plugin}"
+            );
+            !case.start_fails && left_out.len() < 5
+        };
+        let count = suites.iter().flat_map(|suite| &suite.cases);
+        assert!(count.filter(|case| explored(case)).count() > 0, "{plugin}");
+    }
+}
+
+#[test]
+fn cases_bring_no_finding_in_production_but_those_that_they_are_about() {
+    let engine = Engine::new(&EngineOptions::default()).expect("the engine starts");
+    let (mut looked_at, mut expected) = (0, 0);
+    for plugin in folders() {
+        // These two may: they show every callback and every level of the log.
+        if matches!(plugin.as_str(), "log-calls" | "testing") {
+            continue;
+        }
+        let module = engine.compile(&gatewright_tests::wasm(&plugin));
+        let subject = Subject::new(Link::new(module.expect("it compiles")));
+        for mut suite in cases(&plugin) {
+            suite.cases.retain(|case| case.profile == Profile::Google);
+            let exchanges = suite.cases.iter_mut().flat_map(|case| &mut case.exchanges);
+            for exchange in exchanges {
+                let steps = exchange.steps.iter().flat_map(|step| &step.checks);
+                let mut checks = steps.chain(&exchange.whole);
+                if checks.any(|check| matches!(check, Check::Findings(all) if !all.is_empty())) {
+                    expected += 1;
+                } else {
+                    exchange.whole.push(Check::Findings(Vec::new()));
+                    looked_at += 1;
+                }
+            }
+            for report in run(&[Job::new(&suite, &subject)], &RunOptions::default()) {
+                for case in &report.cases {
+                    assert!(
+                        case.passed(),
+                        "{plugin}: {}: {:?}",
+                        case.name,
+                        case.failures
+                    );
+                }
+            }
+        }
+    }
+    assert!(
+        looked_at > 100 && expected < 10,
+        "{looked_at} and {expected}"
+    );
 }
