@@ -4,12 +4,12 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, bail};
-use cargo_metadata::{CrateType, Message, MetadataCommand, Package, TargetKind};
+use cargo_metadata::{CrateType, Message, Metadata, MetadataCommand, Package, TargetKind};
 
 use gatewright_host::Need;
 
 use crate::exit::Usage;
-use crate::finish::{Finished, Optimised, finish};
+use crate::finish::{Finished, Optimised, finish_all};
 
 /// The target of every plugin.
 const TARGET: &str = "wasm32-wasip1";
@@ -69,18 +69,7 @@ pub(crate) struct Workspace {
 impl Workspace {
     /// Asks cargo.
     pub(crate) fn find() -> anyhow::Result<Self> {
-        let ask = |command: &mut MetadataCommand| {
-            command
-                .no_deps()
-                .exec()
-                .map_err(|error| Usage(format!("no cargo workspace here: {error}")))
-        };
-        let mut metadata = ask(&mut MetadataCommand::new())?;
-        // In the folder of a member cargo takes that one alone for the default.
-        let root = metadata.workspace_root.join("Cargo.toml");
-        if !std::env::current_dir().is_ok_and(|here| metadata.workspace_root == here) {
-            metadata = ask(MetadataCommand::new().manifest_path(root))?;
-        }
+        let metadata = metadata(&std::env::current_dir().unwrap_or_default())?;
         let mut plugins: Vec<_> = metadata
             .workspace_default_packages()
             .into_iter()
@@ -130,6 +119,44 @@ impl Workspace {
                 .is_ok_and(|folder| file.starts_with(folder))
         })
     }
+}
+
+/// What cargo says of the workspace around a folder. It is asked at the root, because in the folder of
+/// a member it takes that one alone for the default.
+fn metadata(here: &Path) -> Result<Metadata, Usage> {
+    let ask = |command: &mut MetadataCommand| {
+        command
+            .no_deps()
+            .exec()
+            .map_err(|error| Usage(format!("no cargo workspace here: {error}")))
+    };
+    let mut manifests = here.ancestors().map(|folder| folder.join("Cargo.toml"));
+    let nearest = manifests.clone().find(|manifest| manifest.is_file());
+    let root = manifests.find(|manifest| is_root(manifest));
+    if let (Some(nearest), Some(root)) = (&nearest, &root) {
+        let metadata = ask(MetadataCommand::new().manifest_path(root))?;
+        let members = &metadata.packages;
+        if nearest == root
+            || members
+                .iter()
+                .any(|member| member.manifest_path == *nearest)
+        {
+            return Ok(metadata);
+        }
+    }
+    // A workspace that leaves this folder out, or one that a package names as its own.
+    let metadata = ask(MetadataCommand::new().current_dir(here))?;
+    let root = metadata.workspace_root.join("Cargo.toml");
+    if nearest.is_none_or(|nearest| root == nearest) {
+        return Ok(metadata);
+    }
+    ask(MetadataCommand::new().manifest_path(root))
+}
+
+/// Whether a manifest is that of a workspace, as far as it can be read.
+fn is_root(manifest: &Path) -> bool {
+    let text = std::fs::read_to_string(manifest).unwrap_or_default();
+    toml::from_str(&text).is_ok_and(|table: toml::Table| table.contains_key("workspace"))
 }
 
 /// The list of texts under `gatewright.needs`.
@@ -210,8 +237,10 @@ pub(crate) fn build<'a>(
         return Ok(None);
     }
     built.sort();
-    let finished = built.into_iter().map(|(name, wasm)| {
-        let Finished { wasm, optimised } = finish(&wasm)?;
+    let (names, modules): (Vec<_>, Vec<_>) = built.into_iter().unzip();
+    let finished = names.into_iter().zip(finish_all(&modules));
+    let finished = finished.map(|(name, finished)| {
+        let Finished { wasm, optimised } = finished?;
         Ok(Built {
             name,
             wasm,
@@ -219,4 +248,54 @@ pub(crate) fn build<'a>(
         })
     });
     finished.collect::<anyhow::Result<_>>().map(Some)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn write(path: &Path, text: &str) {
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    }
+
+    /// A package of this name, with more in its manifest.
+    fn package(folder: &Path, more: &str) {
+        let name = folder.file_name().unwrap().to_str().unwrap();
+        let manifest = format!("[package]\nname = {name:?}\nedition = \"2024\"\n{more}");
+        write(&folder.join("Cargo.toml"), &manifest);
+        write(&folder.join("src/lib.rs"), "");
+    }
+
+    /// The default members that are found from a folder.
+    fn found(folder: &Path) -> Vec<String> {
+        let metadata = metadata(folder).unwrap();
+        let packages = metadata.workspace_default_packages();
+        let mut names: Vec<_> = packages.iter().map(|p| p.name.to_string()).collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn the_plugins_are_the_same_wherever_in_the_workspace_one_stands() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path().canonicalize().unwrap();
+        let members = "[workspace]\nmembers = [\"p/*\"]\nexclude = [\"p/out\", \"p/else\"]\n";
+        write(&root.join("Cargo.toml"), members);
+        for name in ["p/one", "p/two", "p/out"] {
+            package(&root.join(name), "");
+        }
+        write(
+            &root.join("other/Cargo.toml"),
+            "[workspace]\nmembers = [\"../p/else\", \"a\"]\n",
+        );
+        package(&root.join("other/a"), "");
+        package(&root.join("p/else"), "workspace = \"../../other\"\n");
+        for place in ["", "p", "p/one", "p/two/src"] {
+            assert_eq!(found(&root.join(place)), ["one", "two"], "{place}");
+        }
+        assert_eq!(found(&root.join("p/out/src")), ["out"]);
+        assert_eq!(found(&root.join("p/else")), ["a", "else"]);
+        assert!(metadata(Path::new("/")).is_err());
+    }
 }

@@ -5,6 +5,8 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::SystemTime;
 
 use anyhow::Context as _;
@@ -40,8 +42,28 @@ pub(crate) struct Finished {
     pub(crate) optimised: Optimised,
 }
 
+/// Finishes modules, as many at once as the machine has cores: the optimiser takes seconds for each.
+pub(crate) fn finish_all(built: &[PathBuf]) -> Vec<anyhow::Result<Finished>> {
+    let next = AtomicUsize::new(0);
+    let done: Vec<OnceLock<_>> = built.iter().map(|_| OnceLock::new()).collect();
+    let workers = std::thread::available_parallelism().map_or(1, usize::from);
+    std::thread::scope(|scope| {
+        for _ in 0..workers.min(built.len()) {
+            scope.spawn(|| {
+                while let index = next.fetch_add(1, Ordering::Relaxed)
+                    && let (Some(module), Some(done)) = (built.get(index), done.get(index))
+                {
+                    // Each index is taken once.
+                    let _ = done.set(finish(module));
+                }
+            });
+        }
+    });
+    done.into_iter().filter_map(OnceLock::into_inner).collect()
+}
+
 /// Finishes a module that cargo built, if that was not done already.
-pub(crate) fn finish(built: &Path) -> anyhow::Result<Finished> {
+fn finish(built: &Path) -> anyhow::Result<Finished> {
     let folder = built.parent().unwrap_or(Path::new(".")).join("finished");
     let name = built.file_name().context("a module has a name")?;
     let wasm = folder.join(name);
@@ -61,19 +83,22 @@ pub(crate) fn finish(built: &Path) -> anyhow::Result<Finished> {
         .with_context(|| format!("cannot make the folder `{}`", folder.display()))?;
     // A build that is cut short here begins anew.
     let _ = std::fs::remove_file(&stamp_file);
+    let scratch = scratch(&wasm);
     let optimised = match &tool {
         None => Optimised::Missing,
-        Some(tool) => match optimise(tool, built, &wasm) {
+        Some(tool) => match optimise(tool, built, &scratch) {
             Ok(version) => Optimised::By(version),
             Err(error) => Optimised::Failed(format!("{error:#}")),
         },
     };
     let source = match &optimised {
-        Optimised::By(_) => &wasm,
+        Optimised::By(_) => &scratch,
         Optimised::Missing | Optimised::Failed(_) => built,
     };
     let module =
-        std::fs::read(source).with_context(|| format!("cannot read `{}`", source.display()))?;
+        std::fs::read(source).with_context(|| format!("cannot read `{}`", source.display()));
+    let _ = std::fs::remove_file(&scratch);
+    let module = module?;
     let side = symbols::side_file(&wasm);
     match symbols::split(&module) {
         Some((small, names)) => {
@@ -92,8 +117,19 @@ pub(crate) fn finish(built: &Path) -> anyhow::Result<Finished> {
     Ok(Finished { wasm, optimised })
 }
 
+/// Writes a file as a whole: another run of the program may be reading it.
 fn write(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
-    std::fs::write(path, bytes).with_context(|| format!("cannot write `{}`", path.display()))
+    let scratch = scratch(path);
+    std::fs::write(&scratch, bytes)
+        .and_then(|()| std::fs::rename(&scratch, path))
+        .with_context(|| format!("cannot write `{}`", path.display()))
+}
+
+/// A name beside a file that no other run of the program takes.
+fn scratch(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(format!(".{}", std::process::id()));
+    name.into()
 }
 
 /// `wasm-opt` on the path.

@@ -17,8 +17,8 @@ use crate::commands;
 use crate::images::{self, Access};
 use crate::progress::Bar;
 
-/// Our plugins that stand for published images, with their modules.
-static TWINS: &[(&str, &[u8])] = include!(concat!(env!("OUT_DIR"), "/twins.rs"));
+/// Published images, with those of our plugins that stand for them and their modules.
+static TWINS: &[(&str, &str, &[u8])] = include!(concat!(env!("OUT_DIR"), "/twins.rs"));
 
 /// Where Google publishes its samples.
 const PUBLISHED: &str = "us-docker.pkg.dev/service-extensions-samples/plugins/";
@@ -107,7 +107,8 @@ impl Images {
             let end = rest.find([':', '@']).unwrap_or(rest.len());
             &rest[..end]
         });
-        if let Some((twin, wasm)) = TWINS.iter().find(|(twin, _)| Some(*twin) == published) {
+        let twin = TWINS.iter().find(|(image, ..)| Some(*image) == published);
+        if let Some((_, twin, wasm)) = twin {
             self.is(
                 reference,
                 format!("our plugin `{twin}`, which does the same as Google's"),
@@ -221,4 +222,28 @@ fn content(image: &Image, file: &str) -> Result<Vec<u8>, String> {
 
 fn read(path: &Path) -> Result<Vec<u8>, String> {
     std::fs::read(path).map_err(|error| format!("cannot read `{}`: {error}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use gatewright_host::EngineOptions;
+
+    #[test]
+    fn every_published_image_has_a_twin_that_is_a_plugin() {
+        let engine = Engine::new(&EngineOptions::default()).unwrap();
+        let images = Images::new(engine, Settings::default(), None);
+        for (image, plugin) in [
+            ("local-reply:main", "local-reply"),
+            ("enable-recaptcha@sha256:00", "html-rewrite"),
+        ] {
+            let reference = format!("{PUBLISHED}{image}");
+            let wasm = images.module(&reference).unwrap();
+            let info = gatewright_host::ModuleInfo::read(&wasm).unwrap();
+            assert!(info.require_plugin().is_ok(), "{image}");
+            let origin = &images.origins()[&reference];
+            assert!(origin.contains(&format!("`{plugin}`")), "{origin}");
+        }
+        assert!(images.module(&format!("{PUBLISHED}local-replies")).is_err());
+    }
 }

@@ -1,5 +1,7 @@
 //! `check`: modules that production takes, and those that it does not.
 
+use std::path::Path;
+
 use serde_json::Value;
 
 use crate::support::Place;
@@ -69,6 +71,32 @@ fn refusing_no_configuration_is_a_warning_and_refusing_the_real_one_an_error() {
         run.expect(1, "line 1: `status` is missing");
     }
     assert!(!place.at("other").exists());
+}
+
+#[test]
+fn an_algorithm_that_does_not_fit_is_refused_for_google_unless_overridden() {
+    let place = Place::new();
+    // The public key of RFC 7515, appendix A.3.
+    let key = r#"{"kty": "EC", "crv": "P-256", "x": "f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU", "y": "x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0"}"#;
+    let config = |more: &str| format!("{{\"jwks\": {{\"keys\": [{key}]}}{more}}}");
+    place.file("dear.json", config(""));
+    place.file("meant.json", config(", \"allow_over_budget\": true"));
+    // With the others: built alone it would have other features, and all be built again.
+    let built = place.run_in_checkout("build");
+    built.expect(0, "jwt-auth");
+    let line = built.out.lines().find(|line| line.contains("jwt-auth"));
+    let module = line.and_then(|line| line.split_whitespace().last());
+    let module = module.expect("it says where the module is");
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let module = root.join(module).display().to_string();
+    let check = |file: &str| {
+        let config = place.at(file);
+        place.run_in_checkout(&format!("check {module} --config {}", config.display()))
+    };
+    let refused = check("dear.json");
+    refused.expect(1, "error [ConfigureRefused]");
+    refused.expect(1, "takes longer to verify with than the millisecond");
+    check("meant.json").expect(0, "0 errors");
 }
 
 #[test]

@@ -227,13 +227,13 @@ fn a_workspace_that_lacks_the_plugin_lists_those_it_has() {
 #[test]
 fn every_plugin_of_the_workspace_is_built_and_packed() {
     let place = Place::new();
-    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
     let images = place.at("images");
     let pack = format!("pack --all -o {}", images.display());
-    let (first, second) = (place.run_in(here, &pack), place.run_in(here, &pack));
+    let (first, second) = (place.run_in_checkout(&pack), place.run_in_checkout(&pack));
     first.expect(0, "local-reply");
     assert_eq!(first.out, second.out);
-    let plugins = std::fs::read_dir(here.join("../../plugins")).expect("plugins");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../plugins");
+    let plugins = std::fs::read_dir(&folder).expect("plugins");
     let names: Vec<_> = plugins
         .map(|plugin| plugin.expect("a plugin"))
         .filter(|plugin| plugin.path().is_dir())
@@ -241,9 +241,17 @@ fn every_plugin_of_the_workspace_is_built_and_packed() {
         .collect();
     assert_eq!(first.out.lines().count(), names.len(), "{}", first.out);
     for name in names {
-        let title = format!("org.opencontainers.image.title={name}\n");
-        place
-            .run(&format!("inspect images/{name}"))
-            .expect(0, &title);
+        let run = place.run(&format!("inspect images/{name} --format json"));
+        run.expect(0, "");
+        let found: Value = serde_json::from_str(&run.out).expect("JSON");
+        let annotation = |key: &str| found["annotations"][key].as_str().unwrap_or_default();
+        assert_eq!(annotation("org.opencontainers.image.title"), name);
+        // The schema goes along as it is, but for white space.
+        let json = |text: &str| serde_json::from_str::<Value>(text).expect("JSON");
+        let file = folder.join(&name).join("config.schema.json");
+        let file = std::fs::read_to_string(file).expect("every plugin has a schema");
+        let carried = annotation("gatewright.config-schema");
+        assert_eq!(json(carried), json(&file), "{name}");
+        assert!(!carried.contains('\n'), "{name}");
     }
 }

@@ -32,6 +32,19 @@ fn every_template_is_a_plugin_whose_cases_and_tests_pass() {
         place.run_in(&root, &line).expect(0, "Cargo.toml");
     }
     place.run_in(&root, "test").expect(0, "8 cases: 8 passed");
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let optimiser = std::env::split_paths(&path).any(|folder| folder.join("wasm-opt").is_file());
+    let said = match optimiser {
+        true => "optimised by wasm-opt 1",
+        false => "not optimised: `wasm-opt` is not on the path",
+    };
+    place.run_in(&root, "build").expect(0, said);
+    let packed = place.run_in(&root, "pack auth-one");
+    packed.expect(0, "ok  auth-one");
+    let image = packed.out.split_whitespace().last().unwrap_or_default();
+    place
+        .run_in(&root, &format!("inspect {image}"))
+        .expect(0, "gatewright.config-schema=");
     let again = place.run_in(&root, "new log-one");
     again.expect(2, "is there already");
 

@@ -1,5 +1,6 @@
 //! The program in a folder of its own.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -43,7 +44,32 @@ impl Place {
 
     /// Runs `gatewright` with the words of a line.
     pub(crate) fn run_in(&self, folder: &Path, line: &str) -> Run {
-        let output = Command::new(env!("CARGO_BIN_EXE_gatewright"))
+        self.run_command(folder, line, |command| command)
+    }
+
+    /// Runs it in this workspace, where plugins are built beside those that build scripts built
+    /// already: cargo decides what is stale, and does not build the others a second time. Binaryen
+    /// takes seconds for each of them, so it is out of sight here; plugins from `gatewright new`
+    /// are tested with it.
+    pub(crate) fn run_in_checkout(&self, line: &str) -> Run {
+        let program = Path::new(env!("CARGO_BIN_EXE_gatewright"));
+        let target = program.ancestors().nth(2).expect("cargo's layout");
+        let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+        self.run_command(here, line, |command| {
+            command
+                .env("CARGO_TARGET_DIR", target.join("plugins"))
+                .env("PATH", path_without("wasm-opt"))
+        })
+    }
+
+    fn run_command(
+        &self,
+        folder: &Path,
+        line: &str,
+        change: impl FnOnce(&mut Command) -> &mut Command,
+    ) -> Run {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_gatewright"));
+        let output = change(&mut command)
             .args(line.split_whitespace())
             .current_dir(folder)
             .env("DOCKER_CONFIG", self.0.path())
@@ -60,6 +86,13 @@ impl Place {
             err: String::from_utf8(output.stderr).expect("text"),
         }
     }
+}
+
+/// The folders of the path in which there is no such program.
+fn path_without(program: &str) -> OsString {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let folders = std::env::split_paths(&path).filter(|folder| !folder.join(program).exists());
+    std::env::join_paths(folders).expect("a path")
 }
 
 /// Prints a figure, which `scripts/figures` reads.
