@@ -1,6 +1,7 @@
 //! A planned case in the emulator, in the profile of Envoy, told as Envoy's outcomes are.
 
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use gatewright_harness::{Case, FailurePolicy, Phase};
 use gatewright_host::{
@@ -107,7 +108,7 @@ pub(crate) fn emulate(case: &Case, plan: &Plan, given: &Settings<'_>) -> Emulate
 }
 
 /// What of the world the outcome of a case hangs on that nobody can set for a real Envoy: found by
-/// another run on another day, and one with other random bytes.
+/// runs on other days, of which one is the day on which Envoy runs, and one with other random bytes.
 pub(crate) fn hangs_on(
     emulated: &Emulated,
     case: &Case,
@@ -115,21 +116,29 @@ pub(crate) fn hangs_on(
     given: &Settings<'_>,
 ) -> Option<Inexpressible> {
     const DAYS: u64 = 1_000 * 86_400 * 1_000_000_000;
-    let later = Case {
-        clock: case.clock.saturating_add(DAYS),
+    let at = |clock| Case {
+        clock,
         ..case.clone()
     };
     let luckier = Case {
         seed: case.seed.wrapping_add(1),
         ..case.clone()
     };
+    let now = now();
     [
-        (later, Inexpressible::Clock),
+        (at(now), Inexpressible::Clock),
+        (at(now.saturating_add(DAYS)), Inexpressible::Clock),
         (luckier, Inexpressible::Random),
     ]
     .into_iter()
     .find(|(other, _)| !emulate(other, plan, given).is_like(emulated))
     .map(|(_, reason)| reason)
+}
+
+/// What Envoy's clock shows, in nanoseconds since the epoch.
+fn now() -> u64 {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    since.map_or(0, |time| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX))
 }
 
 /// The machine as a case gives it: a clock that stands, and the services that there are.

@@ -7,7 +7,7 @@ use gatewright_harness::{Case, Check};
 /// What in a case has no counterpart on the wire.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Inexpressible {
-    /// It sets the clock, or its outcome hangs on the time of day.
+    /// Its outcome hangs on the time of day, which is Envoy's own.
     Clock,
     /// It sets the seed of random bytes, or its outcome hangs on them.
     Random,
@@ -77,7 +77,7 @@ impl Inexpressible {
     /// The reason in words, for a list of cases that did not run.
     pub const fn reason(self) -> &'static str {
         match self {
-            Self::Clock => "it sets the clock, or hangs on the time of day",
+            Self::Clock => "it hangs on the time of day",
             Self::Random => "it sets the seed of random bytes, or hangs on them",
             Self::Attributes => "it sets attributes, which Envoy computes itself",
             Self::Chain => "it is about a chain of plugins, or one set up in a way of its own",
@@ -96,7 +96,7 @@ impl Inexpressible {
             Self::HeaderSize => "its headers are more than a server takes",
             Self::ContentLength => "its `content-length` is not the length of its body",
             Self::Unseen => {
-                "it expects what only the emulator shows: findings, costs, what plugins share"
+                "it expects what only the emulator shows: findings, and what plugins share"
             }
             Self::Body => "it has a body where the message carries none",
         }
@@ -109,7 +109,8 @@ impl fmt::Display for Inexpressible {
     }
 }
 
-/// Whether a case expects what Envoy does not show, and so cannot be judged by it.
+/// Whether a case expects what Envoy does not show, and so cannot be judged by it. A budget is of
+/// the emulator's own costs, and the rest of such a case is judged.
 pub fn unseen(case: &Case) -> Option<Inexpressible> {
     let is_unseen = |check: &Check| match check {
         Check::Findings(kinds) => !kinds.is_empty(),
@@ -121,8 +122,6 @@ pub fn unseen(case: &Case) -> Option<Inexpressible> {
         let ends = exchange.open.iter().chain(&exchange.done);
         steps.chain(ends).chain(&exchange.whole)
     });
-    let budget =
-        case.budget.fuel.is_some() || case.budget.share.is_some() || case.budget.memory.is_some();
-    let unseen = budget || case.start.iter().chain(exchanges).any(is_unseen);
+    let unseen = case.start.iter().chain(exchanges).any(is_unseen);
     unseen.then_some(Inexpressible::Unseen)
 }

@@ -53,9 +53,6 @@ const MAX_FIELDS: usize = 90;
 impl Plan {
     /// The case on the wire, or why it has no place there.
     pub(crate) fn of(case: &Case, format: Format) -> Result<Self, Inexpressible> {
-        if case.clock_set {
-            return Err(Inexpressible::Clock);
-        }
         if case.seed != 0 {
             return Err(Inexpressible::Random);
         }

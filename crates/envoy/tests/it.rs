@@ -36,6 +36,7 @@ fn guest(functions: &str) -> Guest {
     let wasm = wat::parse_str(format!(
         r#"(module
             (import "env" "proxy_log" (func $log (param i32 i32 i32) (result i32)))
+            (import "env" "proxy_get_current_time_nanoseconds" (func $time (param i32) (result i32)))
             (import "env" "proxy_send_local_response"
               (func $reply (param i32 i32 i32 i32 i32 i32 i32 i32) (result i32)))
             (memory (export "memory") 1)
@@ -202,9 +203,28 @@ fn a_difference_is_found_and_shown_line_by_line() {
     assert!(differences[0].known.is_empty() && !EXCEPTIONS.is_empty());
 }
 
+/// Says hello after the year 2001.
+const HANGS_ON_TIME: &str = r#"(func (export "proxy_on_request_headers") (param i32 i32 i32) (result i32)
+    (drop (call $time (i32.const 64)))
+    (if (i64.gt_u (i64.load (i32.const 64)) (i64.const 1000000000000000000))
+        (then (drop (call $log (i32.const 2) (i32.const 16) (i32.const 5)))))
+    i32.const 0)"#;
+
+#[test]
+fn a_clock_that_nothing_hangs_on_keeps_no_case_from_envoy() {
+    let Some(peer) = envoy() else { return };
+    let guest = guest(HANGS_ON_TIME);
+    let suite = suite("cases: [{name: a, clock: 1600000000, request: {path: /}}]");
+    let verdict = only(try_all(&peer, &guest, &suite).expect("Envoy runs"));
+    let differences = verdict.differences();
+    assert!(differences.is_empty(), "{differences:?}");
+    let [_, envoy] = &verdict.exchanges[0];
+    assert_eq!(envoy.text(Aspect::Logs), "INFO: hello\n");
+}
+
 #[test]
 fn cases_that_http_cannot_carry_are_named_without_an_envoy() {
-    let guest = guest("");
+    let guest = guest(HANGS_ON_TIME);
     let suite = suite(
         "cases:
   - {name: a, clock: 5, request: {}}
