@@ -29,13 +29,16 @@ fn name(folder: &Path) -> String {
 }
 
 fn read(path: &Path) -> String {
-    std::fs::read_to_string(path).unwrap_or_else(|error| panic!("`{}`: {error}", path.display()))
+    let text = std::fs::read_to_string(path);
+    assert!(text.is_ok(), "`{}`: {text:?}", path.display());
+    text.unwrap_or_default()
 }
 
 fn schema(folder: &Path) -> Value {
     let path = folder.join("config.schema.json");
-    serde_json::from_str(&read(&path))
-        .unwrap_or_else(|error| panic!("`{}`: {error}", path.display()))
+    let schema = serde_json::from_str(&read(&path));
+    assert!(schema.is_ok(), "`{}`: {schema:?}", path.display());
+    schema.unwrap_or_default()
 }
 
 /// The sources of a plugin in one text.
@@ -114,7 +117,7 @@ fn blocks(text: &str) -> Vec<Value> {
     let blocks = text.split("```json\n").skip(1);
     let blocks = blocks.filter_map(|rest| rest.split("```").next());
     blocks
-        .map(|block| serde_json::from_str(block).unwrap_or_else(|error| panic!("{error}: {block}")))
+        .map(|block| serde_json::from_str(block).expect("an example is JSON"))
         .collect()
 }
 
