@@ -60,8 +60,6 @@ impl Source {
 pub(crate) struct Workspace {
     /// Its root.
     pub(crate) root: PathBuf,
-    /// Where cargo builds.
-    pub(crate) target: PathBuf,
     /// Its plugins, by name.
     pub(crate) plugins: Vec<Source>,
 }
@@ -88,7 +86,6 @@ impl Workspace {
         plugins.sort_by(|a, b| a.name.cmp(&b.name));
         Ok(Self {
             root: metadata.workspace_root.into_std_path_buf(),
-            target: metadata.target_directory.into_std_path_buf(),
             plugins,
         })
     }

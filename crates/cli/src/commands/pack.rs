@@ -197,7 +197,8 @@ fn jobs(arguments: &Arguments) -> anyhow::Result<Option<Vec<Job>>> {
     };
     let folder = match &arguments.output {
         Some(output) if arguments.all => output.clone(),
-        _ => workspace.target.join("images"),
+        // Not where cargo builds, which several workspaces may share.
+        _ => workspace.root.join("target/images"),
     };
     if arguments.all || arguments.output.is_none() {
         std::fs::create_dir_all(&folder)

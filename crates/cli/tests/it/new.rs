@@ -41,10 +41,13 @@ fn every_template_is_a_plugin_whose_cases_and_tests_pass() {
     place.run_in(&root, "build").expect(0, said);
     let packed = place.run_in(&root, "pack auth-one");
     packed.expect(0, "ok  auth-one");
-    let image = packed.out.split_whitespace().last().unwrap_or_default();
     place
-        .run_in(&root, &format!("inspect {image}"))
+        .run_in(&root, "inspect target/images/auth-one")
         .expect(0, "gatewright.config-schema=");
+    // Names lie beside the module, so nobody is told to keep them.
+    let checked = place.run_in(&root, "check auth-one");
+    checked.expect(0, "0 errors");
+    assert!(!checked.out.contains("NoNames"), "{}", checked.out);
     let again = place.run_in(&root, "new log-one");
     again.expect(2, "is there already");
 
