@@ -91,7 +91,17 @@ fn visible() {
     let arguments = ["test", "--profile", "tester", "--format", "json", &folder];
     let report = gatewright(&root, &arguments).stdout;
     let report: serde_json::Value = serde_json::from_slice(&report).expect("a report");
-    let passed = report["passed"].as_f64().unwrap_or(f64::NAN);
+    // Three suites are there a second time as YAML, which must pass too and is not counted again.
+    let suites = report["suites"].as_array().into_iter().flatten();
+    let text = suites.filter(|suite| {
+        suite["file"]
+            .as_str()
+            .is_some_and(|file| file.ends_with(".textpb"))
+    });
+    let cases = text.flat_map(|suite| suite["cases"].as_array().into_iter().flatten());
+    let passed = cases.filter(|case| case["passed"] == true).count();
+    let all = report["success"] == true;
+    let passed = if all { passed as f64 } else { f64::NAN };
     figure(
         "sdk",
         "visible-tests",
