@@ -76,6 +76,7 @@ fn clamp(length: usize) -> u32 {
 ///
 /// # Errors
 /// [`DecodeError`] when the buffer is shorter than it claims or a terminator is missing.
+#[inline]
 pub fn decode(wire: &[u8]) -> Result<Pairs<'_>, DecodeError> {
     if wire.is_empty() {
         return Ok(Pairs::default());
@@ -99,6 +100,7 @@ pub fn decode(wire: &[u8]) -> Result<Pairs<'_>, DecodeError> {
     Ok(Pairs { lengths, bytes })
 }
 
+#[inline]
 fn take_word(bytes: &[u8]) -> Option<(u32, &[u8])> {
     let (word, rest) = bytes.split_first_chunk::<WORD>()?;
     Some((u32::from_le_bytes(*word), rest))
@@ -112,6 +114,13 @@ pub struct Pairs<'a> {
 }
 
 impl<'a> Pairs<'a> {
+    /// Names and values as they stand in the buffer, each followed by a zero byte, and what comes
+    /// after the last.
+    pub fn text(&self) -> &'a [u8] {
+        self.bytes
+    }
+
+    #[inline]
     fn take_part(&mut self) -> Option<&'a [u8]> {
         let (length, lengths) = take_word(self.lengths)?;
         let (part, rest) = self.bytes.split_at_checked(length as usize)?;
@@ -124,12 +133,14 @@ impl<'a> Pairs<'a> {
 impl<'a> Iterator for Pairs<'a> {
     type Item = (&'a [u8], &'a [u8]);
 
+    #[inline]
     fn next(&mut self) -> Option<Self::Item> {
         let key = self.take_part()?;
         let value = self.take_part()?;
         Some((key, value))
     }
 
+    #[inline]
     fn size_hint(&self) -> (usize, Option<usize>) {
         let left = self.lengths.len() / (2 * WORD);
         (left, Some(left))

@@ -180,6 +180,16 @@ impl Stream {
     fn is_over(&self) -> bool {
         matches!(self.course, Course::Over)
     }
+
+    /// Envoy's log knows trailers that came while a plugin held the response's headers.
+    fn keep_waiting_trailers(&mut self) {
+        if self.left[3].is_none() {
+            self.left[3] = self.members.iter().find_map(|member| {
+                let gate = member.gates[Direction::Response as usize].as_deref()?;
+                gate.waiting_trailers().cloned()
+            });
+        }
+    }
 }
 
 /// A plugin's part in one exchange.
@@ -314,14 +324,14 @@ impl Chain {
     pub fn request_headers(
         &mut self,
         id: StreamId,
-        headers: HeaderMap,
+        mut headers: HeaderMap,
         end_of_stream: bool,
         effects: &mut Vec<Effect>,
     ) {
         self.arrive(
             id,
             Direction::Request,
-            Unit::Headers(headers, end_of_stream),
+            Unit::Headers(&mut headers, end_of_stream),
             effects,
         );
     }
@@ -330,14 +340,14 @@ impl Chain {
     pub fn request_body(
         &mut self,
         id: StreamId,
-        chunk: Vec<u8>,
+        mut chunk: Vec<u8>,
         end_of_stream: bool,
         effects: &mut Vec<Effect>,
     ) {
         self.arrive(
             id,
             Direction::Request,
-            Unit::Body(chunk, end_of_stream),
+            Unit::Body(&mut chunk, end_of_stream),
             effects,
         );
     }
@@ -346,24 +356,29 @@ impl Chain {
     pub fn request_trailers(
         &mut self,
         id: StreamId,
-        trailers: HeaderMap,
+        mut trailers: HeaderMap,
         effects: &mut Vec<Effect>,
     ) {
-        self.arrive(id, Direction::Request, Unit::Trailers(trailers), effects);
+        self.arrive(
+            id,
+            Direction::Request,
+            Unit::Trailers(&mut trailers),
+            effects,
+        );
     }
 
     /// The response's headers came.
     pub fn response_headers(
         &mut self,
         id: StreamId,
-        headers: HeaderMap,
+        mut headers: HeaderMap,
         end_of_stream: bool,
         effects: &mut Vec<Effect>,
     ) {
         self.arrive(
             id,
             Direction::Response,
-            Unit::Headers(headers, end_of_stream),
+            Unit::Headers(&mut headers, end_of_stream),
             effects,
         );
     }
@@ -372,14 +387,14 @@ impl Chain {
     pub fn response_body(
         &mut self,
         id: StreamId,
-        chunk: Vec<u8>,
+        mut chunk: Vec<u8>,
         end_of_stream: bool,
         effects: &mut Vec<Effect>,
     ) {
         self.arrive(
             id,
             Direction::Response,
-            Unit::Body(chunk, end_of_stream),
+            Unit::Body(&mut chunk, end_of_stream),
             effects,
         );
     }
@@ -388,10 +403,15 @@ impl Chain {
     pub fn response_trailers(
         &mut self,
         id: StreamId,
-        trailers: HeaderMap,
+        mut trailers: HeaderMap,
         effects: &mut Vec<Effect>,
     ) {
-        self.arrive(id, Direction::Response, Unit::Trailers(trailers), effects);
+        self.arrive(
+            id,
+            Direction::Response,
+            Unit::Trailers(&mut trailers),
+            effects,
+        );
     }
 
     /// What happened in an exchange so far.
@@ -402,22 +422,21 @@ impl Chain {
     /// The exchange is over, or its client went away: contexts are ended, and its story is told.
     pub fn close(&mut self, id: StreamId) -> Trace {
         let stream = &mut self.streams[id.0];
-        let mut left = std::mem::take(&mut stream.left);
-        // Envoy's log knows trailers that came while a plugin held the response's headers.
-        let held = stream.members.iter().find_map(|member| {
-            let gate = member.gates[Direction::Response as usize].as_deref()?;
-            gate.waiting_trailers().cloned()
-        });
-        left[3] = left[3].take().or(held);
+        if self.rules.on_log {
+            stream.keep_waiting_trailers();
+        }
         for (link, member) in self.links.iter_mut().zip(&stream.members) {
             if let Some(slot) = member.slot {
                 link.close_stream(
                     (slot, member.generation),
-                    &left,
+                    &stream.left,
                     &mut stream.trace,
                     self.door.as_mut(),
                 );
             }
+        }
+        if self.rules.on_log {
+            stream.left = Default::default();
         }
         stream.open = false;
         self.free.push(id.0);

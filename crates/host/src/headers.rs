@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use gatewright_abi::pairs;
+use gatewright_abi::pairs::{self, Pairs};
 
 /// An ordered multimap of header fields.
 ///
@@ -27,12 +27,15 @@ pub struct HeaderMap {
     buffer: Vec<u8>,
     /// Fields that there are.
     count: u32,
-    /// Fields that the index has room for. The text begins behind them.
-    slots: u32,
-    /// Whether some name may hold an upper-case letter. Most maps hold none and are asked to turn
-    /// to lower case at each step of their way.
-    upper: bool,
+    /// Twice the number of fields that the index has room for, behind which the text begins; and
+    /// [`UPPER`]. In one word, so that a map is four words without padding, which are moved as they
+    /// were written.
+    shape: u32,
 }
+
+/// Set if some name may hold an upper-case letter. Most maps hold none and are asked to turn to
+/// lower case at each step of their way.
+const UPPER: u32 = 1;
 
 /// Where one field lies in the text: offset and length of the name and of the value.
 #[derive(Clone, Copy)]
@@ -67,28 +70,57 @@ const COMPACT_FROM: usize = 16 * 1024;
 /// Fields that the index of a map gets room for when it gets its first.
 const FIRST_SLOTS: u32 = 8;
 
+/// Fields that an index can have: each is 16 bytes, so that this many are 16 GiB.
+const MOST_SLOTS: u32 = 1 << 30;
+
 impl HeaderMap {
     /// A map with nothing in it, which allocates nothing.
     pub const fn new() -> Self {
         Self {
             buffer: Vec::new(),
             count: 0,
-            slots: 0,
-            upper: false,
+            shape: 0,
         }
     }
 
     /// A map that takes this many fields, of this many bytes together, without allocating again.
     pub fn with_capacity(fields: usize, bytes: usize) -> Self {
-        let slots = u32::try_from(fields).unwrap_or(0);
+        let slots = u32::try_from(fields).unwrap_or(0).min(MOST_SLOTS);
         let index = slots as usize * Field::SIZE;
         let mut buffer = Vec::with_capacity(index.saturating_add(bytes));
         buffer.resize(index, 0);
         Self {
             buffer,
             count: 0,
-            slots,
-            upper: false,
+            shape: slots << 1,
+        }
+    }
+
+    /// A map of the pairs that a guest handed over, in one allocation and with their text in one
+    /// piece. The zero bytes between names and values come along and belong to none of them.
+    pub(crate) fn from_wire(pairs: &Pairs<'_>) -> Self {
+        let text = pairs.text();
+        let count = pairs.len() as u32;
+        let mut buffer = Vec::with_capacity(count as usize * Field::SIZE + text.len());
+        let mut at = 0;
+        let mut shape = count << 1;
+        for (name, value) in pairs.clone() {
+            let (name_length, value_length) = (name.len() as u32, value.len() as u32);
+            let value_at = at + name_length + 1;
+            let field = Field {
+                name: (at, name_length),
+                value: (value_at, value_length),
+            };
+            buffer.extend_from_slice(&field.to_bytes());
+            at = value_at + value_length + 1;
+            shape |= has_upper(name);
+        }
+        // What comes after the last pair is not part of the map.
+        buffer.extend_from_slice(text.get(..at as usize).unwrap_or(text));
+        Self {
+            buffer,
+            count,
+            shape,
         }
     }
 
@@ -104,10 +136,10 @@ impl HeaderMap {
 
     /// Adds a field at the end, whatever is there already.
     pub fn append(&mut self, name: &[u8], value: &[u8]) {
-        if self.count == self.slots {
+        if self.count == self.slots() {
             self.grow_index();
         }
-        self.upper |= name.iter().any(u8::is_ascii_uppercase);
+        self.shape |= has_upper(name);
         let name = self.store(name);
         let value = self.store(value);
         self.count += 1;
@@ -164,7 +196,7 @@ impl HeaderMap {
     pub fn clear(&mut self) {
         self.buffer.truncate(self.text());
         self.count = 0;
-        self.upper = false;
+        self.shape &= !UPPER;
     }
 
     /// The fields in order, as name and value.
@@ -186,13 +218,13 @@ impl HeaderMap {
 
     /// Turns every name to lower case, as HTTP/2 and Envoy have it.
     pub fn lower_names(&mut self) {
-        if !self.upper {
+        if self.shape & UPPER == 0 {
             return;
         }
         for index in 0..self.len() {
             self.part_mut(self.field(index).name).make_ascii_lowercase();
         }
-        self.upper = false;
+        self.shape &= !UPPER;
     }
 
     /// Appends the ABI's encoding of the map to `out`.
@@ -200,9 +232,14 @@ impl HeaderMap {
         pairs::encode(self.iter(), out);
     }
 
+    /// Fields that the index has room for.
+    fn slots(&self) -> u32 {
+        self.shape >> 1
+    }
+
     /// Where the text begins.
     fn text(&self) -> usize {
-        self.slots as usize * Field::SIZE
+        self.slots() as usize * Field::SIZE
     }
 
     fn field(&self, index: usize) -> Field {
@@ -231,14 +268,17 @@ impl HeaderMap {
     /// Doubles the index. Offsets are counted from where the text begins, so they stay as they are.
     #[cold]
     fn grow_index(&mut self) {
-        let slots = self.slots.saturating_mul(2).max(FIRST_SLOTS);
+        let slots = self
+            .slots()
+            .saturating_mul(2)
+            .clamp(FIRST_SLOTS, MOST_SLOTS);
         let (index, text) = self.buffer.split_at(self.text());
         let mut buffer = Vec::with_capacity(2 * self.buffer.len() + slots as usize * Field::SIZE);
         buffer.extend_from_slice(index);
         buffer.resize(slots as usize * Field::SIZE, 0);
         buffer.extend_from_slice(text);
         self.buffer = buffer;
-        self.slots = slots;
+        self.shape = slots << 1 | self.shape & UPPER;
     }
 
     /// Drops every field of this name from a place on.
@@ -265,6 +305,10 @@ impl HeaderMap {
             *self = self.iter().collect();
         }
     }
+}
+
+fn has_upper(name: &[u8]) -> u32 {
+    u32::from(name.iter().any(u8::is_ascii_uppercase)) * UPPER
 }
 
 fn part(text: &[u8], (start, length): (u32, u32)) -> &[u8] {
@@ -438,6 +482,23 @@ mod tests {
         assert_eq!(headers.buffer.as_ptr(), place);
         headers.append(b"c", b"3");
         assert_eq!(headers, map(&[("a", "1"), ("b", "2"), ("c", "3")]));
+    }
+
+    #[test]
+    fn a_map_from_the_wire_is_the_one_that_was_written() {
+        let written = map(&[(":path", "/"), ("X-A", ""), ("x-a", "2")]);
+        let mut wire = Vec::new();
+        written.encode(&mut wire);
+        let mut read = HeaderMap::from_wire(&pairs::decode(&wire).unwrap());
+        assert_eq!(read, written);
+        read.lower_names();
+        read.replace(b"x-a", b"longer than before");
+        read.append(b"new", b"n");
+        assert_eq!(
+            read,
+            map(&[(":path", "/"), ("x-a", "longer than before"), ("new", "n")])
+        );
+        assert_eq!(HeaderMap::from_wire(&Pairs::default()), HeaderMap::new());
     }
 
     #[test]

@@ -15,7 +15,9 @@ use crate::headers::HeaderMap;
 use crate::limits::Limits;
 use crate::profile::{Clock, Rules, Support};
 use crate::reply::LocalReply;
-use crate::trace::{Entry, HostcallRecord, LogLine, LogSource, Trace, TraceLevel, Value};
+use crate::trace::{
+    Arguments, Cost, Entry, HostcallRecord, LogLine, LogSource, Span, Trace, TraceLevel, Value,
+};
 use crate::vm::VmSettings;
 
 /// The id that every root context gets; streams follow.
@@ -62,6 +64,28 @@ pub(crate) struct Meter {
     pub(crate) cpu_used: u64,
     /// Fuel that it may burn, where epochs meter.
     pub(crate) budget: u64,
+}
+
+impl Meter {
+    /// Begins anew, field by field: a whole new one would be put together elsewhere and copied here
+    /// in other pieces than it was written in, for which a processor waits.
+    #[inline]
+    pub(crate) fn reset(&mut self) {
+        self.hostcalls = 0;
+        self.bytes_from_guest = 0;
+        self.bytes_to_guest = 0;
+        self.log_entries = 0;
+        self.log_bytes = 0;
+        self.log_dropped = false;
+    }
+
+    /// Begins anew on an engine that meters by epochs.
+    #[inline]
+    pub(crate) fn reset_cpu(&mut self, budget: u64) {
+        self.cpu_from = None;
+        self.cpu_used = 0;
+        self.budget = budget;
+    }
 }
 
 /// A stream context: what the guest can reach of one request and its response.
@@ -392,6 +416,34 @@ impl State {
         };
         self.find(FindingKind::UnsupportedHostcall, || call.name().to_owned());
         Ok(Some(status))
+    }
+
+    /// Writes down the call into the guest that is over.
+    #[inline(never)]
+    pub(crate) fn write_span(
+        &mut self,
+        fuel: u64,
+        memory_before: usize,
+        arguments: &[u32],
+        returned: Option<u32>,
+    ) {
+        let cost = Cost {
+            fuel,
+            hostcalls: self.meter.hostcalls,
+            bytes_from_guest: self.meter.bytes_from_guest,
+            bytes_to_guest: self.meter.bytes_to_guest,
+            memory_growth: self.memory_bytes.saturating_sub(memory_before) as u64,
+        };
+        self.trace.spans.push(Span {
+            plugin: self.settings.index,
+            context: self.running,
+            entry: self.entry,
+            arguments: Arguments::new(arguments),
+            returned,
+            cost,
+            hostcalls: std::mem::take(&mut self.calls),
+            seen: None,
+        });
     }
 
     /// Writes down what a hostcall answered.

@@ -19,8 +19,8 @@ use crate::guest_profile::{self, GuestProfile, Recorder};
 use crate::limits::{FUEL_PER_NANOSECOND, Limits};
 use crate::profile::Profile;
 use crate::shared::Shared;
-use crate::state::{Meter, Mode, Place, ROOT_CONTEXT, State, StreamContext};
-use crate::trace::{Arguments, Cost, Entry, Span, Trace, TraceLevel};
+use crate::state::{Mode, Place, ROOT_CONTEXT, State, StreamContext};
+use crate::trace::{Entry, Trace, TraceLevel};
 
 /// What a VM is started with.
 #[derive(Clone, Debug)]
@@ -331,32 +331,63 @@ impl Vm {
         state.entry = entry;
         state.running = context;
         state.effective = place;
-        state.meter = Meter::default();
+        state.meter.reset();
         state.last_words.clear();
         let memory_before = state.memory_bytes;
+        let budget = self.grant(place);
+        let result = call(&self.exports, &mut self.store);
+        let fuel = self.charge(place, budget);
+        let state = self.store.data_mut();
+        state.trace.ordinal += 1;
+        if state.trace.level >= TraceLevel::Cost {
+            let returned = result.as_ref().ok().copied();
+            state.write_span(fuel, memory_before, arguments, returned);
+        }
+        result.map_err(|error| self.trapped(&error))
+    }
+
+    /// Sets the budget of a call, and says how much it is.
+    #[inline]
+    fn grant(&mut self, place: Place) -> u64 {
+        if self.metering == Metering::None {
+            return 0;
+        }
+        self.budget(place)
+    }
+
+    fn budget(&mut self, place: Place) -> u64 {
+        let state = self.store.data_mut();
         let budget = match place {
             Place::Root => state.limits.fuel_at_start,
             Place::Stream(slot) => state.limits.fuel_left(state.stream(slot).fuel),
         };
-        match self.metering {
-            Metering::Fuel => {
-                // Only fails for an engine that meters none.
-                let _ = self.store.set_fuel(budget);
-            }
-            Metering::Epoch => {
-                self.store.data_mut().meter.budget = budget;
-                self.store.set_epoch_deadline(1);
-            }
-            Metering::None => {}
+        if self.metering == Metering::Epoch {
+            state.meter.reset_cpu(budget);
+            self.store.set_epoch_deadline(1);
+            return budget;
         }
-        if let Some(recorder) = &mut self.store.data_mut().recorder {
+        if let Some(recorder) = &mut state.recorder {
             recorder.begin(budget);
         }
-        let result = call(&self.exports, &mut self.store);
+        // Only fails for an engine that meters none.
+        let _ = self.store.set_fuel(budget);
+        budget
+    }
+
+    /// Puts what a call burnt to its stream's account, and says how much it is.
+    #[inline]
+    fn charge(&mut self, place: Place, budget: u64) -> u64 {
+        if self.metering == Metering::None {
+            return 0;
+        }
+        self.burnt(place, budget)
+    }
+
+    fn burnt(&mut self, place: Place, budget: u64) -> u64 {
         let fuel = match self.metering {
+            Metering::None => 0,
             Metering::Fuel => budget.saturating_sub(self.store.get_fuel().unwrap_or(0)),
             Metering::Epoch => self.store.data().meter.cpu_used * FUEL_PER_NANOSECOND,
-            Metering::None => 0,
         };
         let state = self.store.data_mut();
         if let Some(recorder) = &mut state.recorder {
@@ -365,36 +396,15 @@ impl Vm {
         if let Place::Stream(slot) = place {
             state.stream_mut(slot).fuel += fuel;
         }
-        if state.trace.level >= TraceLevel::Cost {
-            let cost = Cost {
-                fuel,
-                hostcalls: state.meter.hostcalls,
-                bytes_from_guest: state.meter.bytes_from_guest,
-                bytes_to_guest: state.meter.bytes_to_guest,
-                memory_growth: state.memory_bytes.saturating_sub(memory_before) as u64,
-            };
-            let hostcalls = std::mem::take(&mut state.calls);
-            state.trace.spans.push(Span {
-                plugin: state.settings.index,
-                context,
-                entry,
-                arguments: Arguments::new(arguments),
-                returned: result.as_ref().ok().copied(),
-                cost,
-                hostcalls,
-                seen: None,
-            });
-        }
-        let outcome = match result {
-            Ok(answer) => Ok(answer),
-            Err(error) => {
-                let (kind, message, frames) = fault::read(&error);
-                self.fail(kind, message, frames);
-                Err(Failed)
-            }
-        };
-        self.store.data_mut().trace.ordinal += 1;
-        outcome
+        fuel
+    }
+
+    /// The guest was ended: the fault goes into the trace.
+    #[cold]
+    fn trapped(&mut self, error: &wasmtime::Error) -> Failed {
+        let (kind, message, frames) = fault::read(error);
+        self.fail(kind, message, frames);
+        Failed
     }
 
     /// Whether a callback asked for something that the chain must look at: for its own stream, or
@@ -403,6 +413,17 @@ impl Vm {
     pub(crate) fn has_asked(&self, slot: usize) -> bool {
         let state = self.store.data();
         state.stream(slot).asked || !state.touched.is_empty()
+    }
+
+    /// What a stream's callback asked for is about to be done. Says whether it reaches beyond the
+    /// stream: to the other plugins of the exchange, or to other streams of this VM.
+    #[inline]
+    pub(crate) fn begin_heeding(&mut self, slot: usize) -> bool {
+        let state = self.store.data_mut();
+        let touched = !state.touched.is_empty();
+        let context = state.stream_mut(slot);
+        context.asked = false;
+        touched || !context.written.is_empty()
     }
 
     #[cold]

@@ -38,7 +38,12 @@ impl Chain {
             if stream.response_started && self.rules.late_reply == LateReply::Dropped {
                 return false;
             }
-            self.answer(id, reply, false, effects);
+            if stream.response_started || self.rules.replies_pass_plugins {
+                self.answer(id, reply, false, effects);
+            } else {
+                stream.course = Course::Over;
+                effects.push(Effect::Reply(reply));
+            }
             return true;
         }
         if context.closed {
@@ -102,7 +107,7 @@ impl Chain {
             effects.push(effect(reply, failed));
             return;
         }
-        let headers = dress(&mut reply, stream.is_grpc);
+        let mut headers = dress(&mut reply, stream.is_grpc);
         if stream.is_head {
             // The length of a body that is not sent stays in the headers.
             reply.body.clear();
@@ -115,19 +120,19 @@ impl Chain {
             return;
         }
         stream.response_arrived = true;
-        let body = std::mem::take(&mut reply.body);
+        let mut body = std::mem::take(&mut reply.body);
         stream.course = Course::Returning(Box::new(Returning { reply, failed }));
         let end = body.is_empty();
-        let unit = Unit::Headers(headers, end);
+        let unit = Unit::Headers(&mut headers, end);
         self.pass(id, Direction::Response, 0, unit, effects);
         if !end && !self.streams[id.0].is_over() {
-            let unit = Unit::Body(body, true);
+            let unit = Unit::Body(&mut body, true);
             self.pass(id, Direction::Response, 0, unit, effects);
         }
     }
 
     /// A part of a reply has passed the response callbacks: with its last part, it goes out.
-    pub(super) fn returned(&mut self, id: StreamId, unit: Unit, effects: &mut Vec<Effect>) {
+    pub(super) fn returned(&mut self, id: StreamId, unit: Unit<'_>, effects: &mut Vec<Effect>) {
         let stream = &mut self.streams[id.0];
         let Course::Returning(returning) = &mut stream.course else {
             return;
@@ -137,11 +142,11 @@ impl Chain {
             Unit::Headers(headers, end) => {
                 stream.response_started = true;
                 stream.left[2] = Some(headers.clone());
-                take_status(reply, headers);
+                take_status(reply, std::mem::take(headers));
                 end
             }
             Unit::Body(chunk, end) => {
-                reply.body.extend_from_slice(&chunk);
+                reply.body.append(chunk);
                 end
             }
             Unit::Trailers(_) => true,

@@ -1,35 +1,37 @@
 //! How the parts of a message pass the plugins of a chain.
 
+use std::mem::take;
+
 use gatewright_abi::{Action, MapType};
 
-use super::gate::{Gate, Gather, hold, take_held};
+use super::gate::{Gate, Gather, Shown, hold, take_held};
 use super::{Chain, Course, Effect, StreamId, response_order};
 use crate::finding::{Finding, FindingKind};
 use crate::headers::HeaderMap;
 use crate::hostcalls::settle;
-use crate::profile::HeaderAccess;
-use crate::profile::Rules;
+use crate::profile::{Duplicates, HeaderAccess, Rules};
 use crate::trace::{Entry, Trace};
 use crate::vm::{Direction, Failed, Vm};
 
-/// A part of a message on its way.
+/// A part of a message on its way. It stays where its owner has it, and is lent to one plugin after
+/// the other; who keeps it takes it from there.
 #[derive(Debug)]
-pub(super) enum Unit {
+pub(super) enum Unit<'a> {
     /// Headers, and whether nothing follows.
-    Headers(HeaderMap, bool),
+    Headers(&'a mut HeaderMap, bool),
     /// A chunk of the body, and whether nothing follows.
-    Body(Vec<u8>, bool),
+    Body(&'a mut Vec<u8>, bool),
     /// Trailers, which nothing follows.
-    Trailers(HeaderMap),
+    Trailers(&'a mut HeaderMap),
 }
 
 /// What a plugin's turn means for a unit.
 enum Turn {
     /// It goes on.
-    Pass(Unit),
+    Pass,
     /// The plugin holds it.
     Held,
-    /// It goes no further: the exchange is over, or a reply took its place.
+    /// It goes no further: the exchange is over, or something took its place.
     Over,
 }
 
@@ -39,7 +41,7 @@ impl Chain {
         &mut self,
         id: StreamId,
         direction: Direction,
-        mut unit: Unit,
+        mut unit: Unit<'_>,
         effects: &mut Vec<Effect>,
     ) {
         let stream = &mut self.streams[id.0];
@@ -51,7 +53,9 @@ impl Chain {
             if self.rules.lower_names {
                 map.lower_names();
             }
-            settle(map, which, self.rules.duplicates);
+            if self.rules.duplicates != Duplicates::Kept {
+                settle(map, which, self.rules.duplicates);
+            }
         }
         match (direction, &unit) {
             (Direction::Request, Unit::Headers(headers, _)) if self.rules.replies_pass_plugins => {
@@ -77,7 +81,7 @@ impl Chain {
         id: StreamId,
         direction: Direction,
         from: usize,
-        mut unit: Unit,
+        mut unit: Unit<'_>,
         effects: &mut Vec<Effect>,
     ) {
         let plugins = self.links.len();
@@ -86,8 +90,8 @@ impl Chain {
                 Direction::Request => step,
                 Direction::Response => response_order(step, plugins),
             };
-            match self.visit(id, index, direction, unit, effects) {
-                Turn::Pass(on) => unit = on,
+            match self.visit(id, index, direction, &mut unit, effects) {
+                Turn::Pass => {}
                 Turn::Held => return self.act(id, index, effects),
                 Turn::Over => return,
             }
@@ -96,7 +100,13 @@ impl Chain {
     }
 
     /// A unit has passed all plugins.
-    fn leave(&mut self, id: StreamId, direction: Direction, unit: Unit, effects: &mut Vec<Effect>) {
+    fn leave(
+        &mut self,
+        id: StreamId,
+        direction: Direction,
+        unit: Unit<'_>,
+        effects: &mut Vec<Effect>,
+    ) {
         let stream = &mut self.streams[id.0];
         if self.rules.on_log {
             if matches!(stream.course, Course::Returning(_)) {
@@ -105,31 +115,33 @@ impl Chain {
             // Logs are written at the end, of the headers as they left.
             if let Unit::Headers(map, _) | Unit::Trailers(map) = &unit {
                 let trailers = usize::from(matches!(unit, Unit::Trailers(_)));
-                stream.left[direction.headers() + trailers] = Some(map.clone());
+                stream.left[direction.headers() + trailers] = Some(HeaderMap::clone(map));
             }
+        }
+        if let (Direction::Response, Unit::Headers(..)) = (direction, &unit) {
+            stream.response_started = true;
         }
         effects.push(match (direction, unit) {
             (Direction::Request, Unit::Headers(headers, end_of_stream)) => Effect::RequestHeaders {
-                headers,
+                headers: take(headers),
                 end_of_stream,
             },
             (Direction::Request, Unit::Body(chunk, end_of_stream)) => Effect::RequestBody {
-                chunk,
+                chunk: take(chunk),
                 end_of_stream,
             },
-            (Direction::Request, Unit::Trailers(trailers)) => Effect::RequestTrailers(trailers),
+            (Direction::Request, Unit::Trailers(map)) => Effect::RequestTrailers(take(map)),
             (Direction::Response, Unit::Headers(headers, end_of_stream)) => {
-                stream.response_started = true;
                 Effect::ResponseHeaders {
-                    headers,
+                    headers: take(headers),
                     end_of_stream,
                 }
             }
             (Direction::Response, Unit::Body(chunk, end_of_stream)) => Effect::ResponseBody {
-                chunk,
+                chunk: take(chunk),
                 end_of_stream,
             },
-            (Direction::Response, Unit::Trailers(trailers)) => Effect::ResponseTrailers(trailers),
+            (Direction::Response, Unit::Trailers(map)) => Effect::ResponseTrailers(take(map)),
         });
     }
 
@@ -140,18 +152,18 @@ impl Chain {
         id: StreamId,
         index: usize,
         direction: Direction,
-        mut unit: Unit,
+        unit: &mut Unit<'_>,
         effects: &mut Vec<Effect>,
     ) -> Turn {
         let part = unit.part();
         let link = &mut self.links[index];
         if !part.concerns(link.spec().events, direction) {
-            return Turn::Pass(unit);
+            return Turn::Pass;
         }
         let stream = &mut self.streams[id.0];
         if part == Part::Trailers && !self.rules.trailers {
             undelivered(&mut stream.trace, index, direction);
-            return Turn::Pass(unit);
+            return Turn::Pass;
         }
         let member = &mut stream.members[index];
         match direction {
@@ -162,39 +174,38 @@ impl Chain {
                     && link.spec().events.headers[0]
                     && matches!(stream.course, Course::Returning(_))
                 {
-                    return Turn::Pass(unit);
+                    return Turn::Pass;
                 }
             }
         }
         let fail_open = link.spec().fail_open;
         let (Some(slot), generation) = (member.slot, member.generation) else {
-            return self.failed(id, fail_open, unit, effects);
+            return self.failed(id, fail_open, effects);
         };
         let Some(vm) = link.vm(generation) else {
-            return self.failed(id, fail_open, unit, effects);
+            return self.failed(id, fail_open, effects);
         };
         if let Some(gate) = member.gates[direction as usize].as_deref_mut() {
             let gather = gate.gather;
-            let taken = gate.take_in(unit, vm, slot, direction);
-            let size = match &taken {
-                Some(Unit::Body(body, _)) => body.len(),
-                Some(_) => 0,
-                None => gate.waiting(),
+            let shown = gate.take_in(unit, vm, slot, direction);
+            let size = match (shown, &unit) {
+                (Shown::Nothing, _) => gate.waiting(),
+                (Shown::Unit, Unit::Body(body, _)) => body.len(),
+                (Shown::Unit, _) => 0,
             };
             if is_too_large(self.rules, gather, size) {
                 self.too_large(id, direction, effects);
                 return Turn::Over;
             }
-            match taken {
-                Some(shown) => unit = shown,
-                None => return Turn::Held,
+            if shown == Shown::Nothing {
+                return Turn::Held;
             }
         }
         let answer = callback(
             vm,
             slot,
             direction,
-            &mut unit,
+            unit,
             self.rules.end_of_stream_on_headers,
             &mut stream.trace,
         );
@@ -204,7 +215,7 @@ impl Chain {
                     && member.gates[direction as usize].is_none()
                     && !vm.has_asked(slot) =>
             {
-                Turn::Pass(unit)
+                Turn::Pass
             }
             Ok(action) => self.heed(id, index, direction, action, unit, effects),
             Err(Failed) => self.trapped(id, index, direction, unit, effects),
@@ -218,11 +229,19 @@ impl Chain {
         index: usize,
         direction: Direction,
         action: u32,
-        unit: Unit,
+        unit: &mut Unit<'_>,
         effects: &mut Vec<Effect>,
     ) -> Turn {
-        self.spread(id, index);
-        self.keep_answered(id, index, direction, &unit);
+        let member = &self.streams[id.0].members[index];
+        let Some((vm, slot)) = self.links[index].vm(member.generation).zip(member.slot) else {
+            return Turn::Pass;
+        };
+        if vm.begin_heeding(slot) {
+            self.spread(id, index);
+        }
+        if self.rules.header_access == HeaderAccess::UntilContinued {
+            self.keep_answered(id, index, direction, unit);
+        }
         if self.conclude(id, index, effects) {
             return Turn::Over;
         }
@@ -231,35 +250,44 @@ impl Chain {
         let member = &mut stream.members[index];
         let gate = &mut member.gates[direction as usize];
         let Some((vm, slot)) = self.links[index].vm(member.generation).zip(member.slot) else {
-            return Turn::Pass(unit);
+            return Turn::Pass;
         };
         let context = vm.stream_mut(slot);
         let Some(gather) = pauses(part, action) else {
             context.resume[direction as usize] = false;
-            let unit = match unit {
+            let made = &mut context.maps[direction.headers() + 1];
+            return match unit {
                 // The plugin gave the end of the body trailers, so the body is not the end.
-                Unit::Body(mut body, true) if context.maps[direction.headers() + 1].is_some() => {
+                Unit::Body(body, true) if made.is_some() => {
+                    let mut trailers = made.take().unwrap_or_default();
                     if let Some(mut gate) = gate.take() {
-                        body = gate.whole(body);
+                        gate.complete(body);
                     }
-                    let trailers = context.maps[direction.headers() + 1].take();
-                    let trailers = Unit::Trailers(trailers.unwrap_or_default());
-                    return self
-                        .body_before_trailers(id, index, direction, body, trailers, effects)
-                        .map_or(Turn::Over, Turn::Pass);
+                    let trailers = Unit::Trailers(&mut trailers);
+                    self.body_before_trailers(id, index, direction, body, trailers, effects);
+                    Turn::Over
                 }
-                unit => unit,
-            };
-            return match gate.take() {
                 // Trailers release the body that was held before them.
-                Some(mut gate) if part == Part::Trailers && gate.stopped_at == Part::Body => {
-                    let body = context.bodies[direction as usize].take();
-                    let body = gate.whole(body.unwrap_or_default());
-                    self.body_before_trailers(id, index, direction, body, unit, effects)
-                        .map_or(Turn::Over, Turn::Pass)
+                Unit::Trailers(trailers)
+                    if gate
+                        .as_ref()
+                        .is_some_and(|gate| gate.stopped_at == Part::Body) =>
+                {
+                    let held = context.bodies[direction as usize].take();
+                    let mut body = held.unwrap_or_default();
+                    if let Some(mut gate) = gate.take() {
+                        gate.complete(&mut body);
+                    }
+                    let trailers = Unit::Trailers(trailers);
+                    self.body_before_trailers(id, index, direction, &mut body, trailers, effects);
+                    Turn::Over
                 }
-                Some(mut gate) => Turn::Pass(unit.after(&mut gate)),
-                None => Turn::Pass(unit),
+                unit => {
+                    if let Some(mut gate) = gate.take() {
+                        unit.follow(&mut gate);
+                    }
+                    Turn::Pass
+                }
             };
         };
         if !self.rules.pause {
@@ -271,9 +299,9 @@ impl Chain {
                 ordinal: trace.ordinal.saturating_sub(1),
                 detail: format!("the callback returned {action}"),
             });
-            return Turn::Pass(unit);
+            return Turn::Pass;
         }
-        let size = match &unit {
+        let size = match unit {
             Unit::Body(body, _) => body.len(),
             Unit::Headers(..) | Unit::Trailers(_) => 0,
         };
@@ -287,7 +315,7 @@ impl Chain {
 
     /// Headers that a plugin answers itself stay in its sight until its stream ends, where the
     /// platform takes them from it only when they go on.
-    fn keep_answered(&mut self, id: StreamId, index: usize, direction: Direction, unit: &Unit) {
+    fn keep_answered(&mut self, id: StreamId, index: usize, direction: Direction, unit: &Unit<'_>) {
         let (Unit::Headers(map, _) | Unit::Trailers(map)) = unit else {
             return;
         };
@@ -296,9 +324,8 @@ impl Chain {
             return;
         };
         let context = vm.stream_mut(slot);
-        let answered = context.reply.is_some() || context.closed;
-        if answered && self.rules.header_access == HeaderAccess::UntilContinued {
-            context.maps[unit.map(direction).as_u32() as usize] = Some(map.clone());
+        if context.reply.is_some() || context.closed {
+            context.maps[unit.map(direction).as_u32() as usize] = Some(HeaderMap::clone(map));
         }
     }
 
@@ -310,7 +337,7 @@ impl Chain {
         id: StreamId,
         index: usize,
         direction: Direction,
-        unit: Unit,
+        unit: &mut Unit<'_>,
         effects: &mut Vec<Effect>,
     ) -> Turn {
         self.plugin_failed(index, Some(id));
@@ -323,32 +350,33 @@ impl Chain {
             return Turn::Over;
         }
         let gate = self.streams[id.0].members[index].gates[direction as usize].take();
-        match gate {
+        let Some(mut gate) = gate else {
+            return Turn::Pass;
+        };
+        match unit {
             // The body that waited for the trailers goes ahead of them, trap or not.
-            Some(mut gate) if unit.part() == Part::Trailers && gate.stopped_at == Part::Body => {
+            Unit::Trailers(trailers) if gate.stopped_at == Part::Body => {
                 let (_, body, _) = gate.rescued.take().unwrap_or_default();
-                let body = gate.whole(body.unwrap_or_default());
-                self.body_before_trailers(id, index, direction, body, unit, effects)
-                    .map_or(Turn::Over, Turn::Pass)
+                let mut body = body.unwrap_or_default();
+                gate.complete(&mut body);
+                let trailers = Unit::Trailers(trailers);
+                self.body_before_trailers(id, index, direction, &mut body, trailers, effects);
+                Turn::Over
             }
-            Some(mut gate) => Turn::Pass(unit.after(&mut gate)),
-            None => Turn::Pass(unit),
+            unit => {
+                unit.follow(&mut gate);
+                Turn::Pass
+            }
         }
     }
 
     /// The plugin cannot take its turn: the unit goes on without it, or the exchange is over.
     #[cold]
-    fn failed(
-        &mut self,
-        id: StreamId,
-        fail_open: bool,
-        unit: Unit,
-        effects: &mut Vec<Effect>,
-    ) -> Turn {
+    fn failed(&mut self, id: StreamId, fail_open: bool, effects: &mut Vec<Effect>) -> Turn {
         // What answers in a failed plugin's place is not answered once more because of it.
         let answered = matches!(self.streams[id.0].course, Course::Returning(_));
         if fail_open || answered {
-            return Turn::Pass(unit);
+            return Turn::Pass;
         }
         self.fail(id, effects);
         Turn::Over
@@ -390,9 +418,7 @@ impl Chain {
         let Some((vm, slot)) = self.links[index].vm(member.generation).zip(member.slot) else {
             return;
         };
-        let context = vm.stream_mut(slot);
-        context.asked = false;
-        let written = std::mem::take(&mut context.written);
+        let written = take(&mut vm.stream_mut(slot).written);
         let touched: Vec<_> = vm
             .take_touched()
             .into_iter()
@@ -470,7 +496,7 @@ fn callback(
     vm: &mut Vm,
     slot: usize,
     direction: Direction,
-    unit: &mut Unit,
+    unit: &mut Unit<'_>,
     tell_end: bool,
     trace: &mut Box<Trace>,
 ) -> Result<u32, Failed> {
@@ -525,12 +551,11 @@ pub(super) enum Part {
     Trailers,
 }
 
-impl Unit {
-    /// The unit with what a gate held of the same body before it.
-    fn after(self, gate: &mut Gate) -> Self {
-        match self {
-            Self::Body(body, end) => Self::Body(gate.whole(body), end),
-            unit => unit,
+impl Unit<'_> {
+    /// Puts what a gate held of the same body before it.
+    fn follow(&mut self, gate: &mut Gate) {
+        if let Self::Body(body, _) = self {
+            gate.complete(body);
         }
     }
 

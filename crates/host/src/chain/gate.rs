@@ -1,5 +1,7 @@
 //! What a plugin that paused holds back, and how it is let go.
 
+use std::mem::take;
+
 use super::flow::{Part, Unit};
 use super::{Chain, Effect, StreamId};
 use crate::headers::HeaderMap;
@@ -39,6 +41,15 @@ pub(super) enum Gather {
     Drop,
 }
 
+/// What a plugin is shown of a unit that comes while it holds an earlier one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Shown {
+    /// Nothing: it waits at the gate.
+    Nothing,
+    /// The unit, as it is now.
+    Unit,
+}
+
 /// The parts that a plugin paused on: headers, body, trailers.
 pub(super) type Held = (Option<HeaderMap>, Option<Vec<u8>>, Option<HeaderMap>);
 
@@ -48,38 +59,38 @@ impl Gate {
         self.trailers.as_ref()
     }
 
-    /// Takes in a unit that comes while the plugin holds an earlier one. Returns what the plugin is
-    /// shown of it: nothing while it holds headers, the whole body gathered so far while it holds
-    /// that.
+    /// Takes in a unit that comes while the plugin holds an earlier one. While it holds a body, the
+    /// unit becomes the whole body gathered so far.
     pub(super) fn take_in(
         &mut self,
-        unit: Unit,
+        unit: &mut Unit<'_>,
         vm: &mut Vm,
         slot: usize,
         direction: Direction,
-    ) -> Option<Unit> {
+    ) -> Shown {
         match (self.stopped_at, unit) {
             (Part::Headers, Unit::Body(chunk, end)) => {
                 let (body, ended) = self.body.get_or_insert_default();
-                body.extend_from_slice(&chunk);
-                *ended = end;
-                None
+                body.append(chunk);
+                *ended = *end;
+                Shown::Nothing
             }
             (Part::Headers, Unit::Trailers(trailers)) => {
-                self.trailers = Some(trailers);
-                None
+                self.trailers = Some(take(trailers));
+                Shown::Nothing
             }
-            (Part::Body, Unit::Body(chunk, end)) => {
+            (Part::Body, Unit::Body(chunk, _)) => {
                 let held = vm.stream_mut(slot).bodies[direction as usize].take();
                 let mut body = held.unwrap_or_default();
                 if self.gather == Gather::Watermark {
                     self.aside.append(&mut body);
-                    return Some(Unit::Body(chunk, end));
+                } else {
+                    body.append(chunk);
+                    **chunk = body;
                 }
-                body.extend_from_slice(&chunk);
-                Some(Unit::Body(body, end))
+                Shown::Unit
             }
-            (_, unit) => Some(unit),
+            _ => Shown::Unit,
         }
     }
 
@@ -88,13 +99,12 @@ impl Gate {
         self.aside.len() + self.body.as_ref().map_or(0, |(body, _)| body.len())
     }
 
-    /// A body with what was held of it out of the plugin's sight.
-    pub(super) fn whole(&mut self, mut body: Vec<u8>) -> Vec<u8> {
-        if self.aside.is_empty() {
-            return body;
+    /// Makes a body whole with what was held of it out of the plugin's sight.
+    pub(super) fn complete(&mut self, body: &mut Vec<u8>) {
+        if !self.aside.is_empty() {
+            self.aside.append(body);
+            *body = take(&mut self.aside);
         }
-        self.aside.append(&mut body);
-        std::mem::take(&mut self.aside)
     }
 }
 
@@ -104,25 +114,25 @@ pub(super) fn hold(
     vm: &mut Vm,
     slot: usize,
     direction: Direction,
-    unit: Unit,
+    unit: &mut Unit<'_>,
     gather: Gather,
 ) {
     let part = unit.part();
     let context = vm.stream_mut(slot);
     let end_of_stream = match unit {
         Unit::Headers(headers, end) => {
-            context.maps[direction.headers()] = Some(headers);
-            end
+            context.maps[direction.headers()] = Some(take(headers));
+            *end
         }
-        Unit::Body(mut body, end) => {
+        Unit::Body(body, end) => {
             if gather == Gather::Drop {
                 body.clear();
             }
-            context.bodies[direction as usize] = Some(body);
-            end
+            context.bodies[direction as usize] = Some(take(body));
+            *end
         }
         Unit::Trailers(trailers) => {
-            context.maps[direction.headers() + 1] = Some(trailers);
+            context.maps[direction.headers() + 1] = Some(take(trailers));
             true
         }
     };
@@ -188,56 +198,96 @@ impl Chain {
         };
         let (slot, generation) = (member.slot, member.generation);
         let vm = slot.and_then(|slot| Some((self.links[index].vm(generation)?, slot)));
-        let (headers, body, trailers) = match vm {
+        let (headers, mut body, trailers) = match vm {
             Some((vm, slot)) => take_held(vm, slot, direction),
             None => gate.rescued.take().unwrap_or_default(),
         };
-        let body = body.map(|body| gate.whole(body));
-        let gate = *gate;
-        let mut then = Vec::new();
-        let mut to_plugin = Vec::new();
+        if let Some(body) = &mut body {
+            gate.complete(body);
+        }
         match gate.stopped_at {
             Part::Headers => {
-                let headers = headers.unwrap_or_default();
-                then.push(Unit::Headers(headers, gate.end_of_stream));
-                to_plugin.extend(gate.body.map(|(chunk, end)| Unit::Body(chunk, end)));
-                to_plugin.extend(gate.trailers.map(Unit::Trailers));
+                let end = gate.end_of_stream;
+                let mut headers = headers.unwrap_or_default();
+                self.go_on(
+                    id,
+                    direction,
+                    step + 1,
+                    Unit::Headers(&mut headers, end),
+                    effects,
+                );
+                // What waited here has not been shown to the plugin yet.
+                if let Some((mut chunk, end)) = gate.body.take() {
+                    self.go_on(id, direction, step, Unit::Body(&mut chunk, end), effects);
+                }
+                if let Some(mut trailers) = gate.trailers.take() {
+                    self.go_on(id, direction, step, Unit::Trailers(&mut trailers), effects);
+                }
             }
             Part::Body => {
                 // There are trailers if the plugin made them when the body ended.
                 let end = gate.end_of_stream && trailers.is_none();
-                then.push(Unit::Body(body.unwrap_or_default(), end));
-                then.extend(trailers.map(Unit::Trailers));
+                let mut body = body.unwrap_or_default();
+                self.go_on(id, direction, step + 1, Unit::Body(&mut body, end), effects);
+                if let Some(mut trailers) = trailers {
+                    self.go_on(
+                        id,
+                        direction,
+                        step + 1,
+                        Unit::Trailers(&mut trailers),
+                        effects,
+                    );
+                }
             }
             Part::Trailers => {
-                then.extend(body.map(|chunk| Unit::Body(chunk, false)));
-                then.push(Unit::Trailers(trailers.unwrap_or_default()));
-            }
-        }
-        for (units, from) in [(then, step + 1), (to_plugin, step)] {
-            for unit in units {
-                if self.streams[id.0].is_over() {
-                    return;
+                if let Some(mut chunk) = body {
+                    self.go_on(
+                        id,
+                        direction,
+                        step + 1,
+                        Unit::Body(&mut chunk, false),
+                        effects,
+                    );
                 }
-                self.pass(id, direction, from, unit, effects);
+                let mut trailers = trailers.unwrap_or_default();
+                self.go_on(
+                    id,
+                    direction,
+                    step + 1,
+                    Unit::Trailers(&mut trailers),
+                    effects,
+                );
             }
         }
     }
 
-    /// Lets a body go on ahead of the trailers that released it, or that its end was given.
-    ///
-    /// Returns the trailers if they still go on: what came of the body may have ended the exchange.
+    /// Takes a unit past the plugins from a step on, unless what went before it ended the exchange.
+    fn go_on(
+        &mut self,
+        id: StreamId,
+        direction: Direction,
+        from: usize,
+        unit: Unit<'_>,
+        effects: &mut Vec<Effect>,
+    ) {
+        if !self.streams[id.0].is_over() {
+            self.pass(id, direction, from, unit, effects);
+        }
+    }
+
+    /// Lets a body go on ahead of the trailers that released it, or that its end was given. What
+    /// comes of the body may end the exchange, and then the trailers go nowhere.
     pub(super) fn body_before_trailers(
         &mut self,
         id: StreamId,
         index: usize,
         direction: Direction,
-        body: Vec<u8>,
-        trailers: Unit,
+        body: &mut Vec<u8>,
+        trailers: Unit<'_>,
         effects: &mut Vec<Effect>,
-    ) -> Option<Unit> {
-        let step = self.step(direction, index);
-        self.pass(id, direction, step + 1, Unit::Body(body, false), effects);
-        (!self.streams[id.0].is_over()).then_some(trailers)
+    ) {
+        let next = self.step(direction, index) + 1;
+        self.pass(id, direction, next, Unit::Body(body, false), effects);
+        self.go_on(id, direction, next, trailers, effects);
     }
 }

@@ -1,6 +1,7 @@
 //! Local replies.
 
 use gatewright_abi::Callback;
+use gatewright_abi::pairs::Pairs;
 
 use super::headers::{is_protected, read_pairs};
 use super::{Answer, Cx, read};
@@ -9,6 +10,7 @@ use crate::finding::FindingKind;
 use crate::headers::HeaderMap;
 use crate::profile::{Duplicates, LateReply};
 use crate::reply::LocalReply;
+use crate::state::State;
 use crate::trace::{Entry, Value};
 
 #[expect(clippy::too_many_arguments, reason = "the signature is the ABI's")]
@@ -38,22 +40,11 @@ pub(super) fn send(
         return Ok(());
     }
     let fields = read_pairs(state, pairs);
-    let mut headers = HeaderMap::with_capacity(fields.len(), pairs.len());
-    for (name, value) in fields {
-        if state.rules.protected_headers
-            && is_protected(name, Entry::Initialize, state.settings.attach)
-        {
-            state.find(FindingKind::ProtectedHeader, || {
-                String::from_utf8_lossy(name).into_owned()
-            });
-            continue;
-        }
-        // With merged duplicates the last value of a reply's header wins.
-        match state.rules.duplicates {
-            Duplicates::Kept | Duplicates::Inline => headers.append(name, value),
-            Duplicates::Merged => headers.replace(name, value),
-        }
-    }
+    let mut headers = if is_sent_as_given(state, &fields) {
+        HeaderMap::from_wire(&fields)
+    } else {
+        admitted(state, fields)
+    };
     if state.rules.lower_names {
         headers.lower_names();
     }
@@ -91,4 +82,34 @@ pub(super) fn send(
         state.stream_mut(slot).reply = Some(reply);
     }
     Ok(())
+}
+
+/// Whether the platform takes the headers of a reply as they are.
+fn is_sent_as_given(state: &State, fields: &Pairs<'_>) -> bool {
+    state.rules.duplicates != Duplicates::Merged
+        && !(state.rules.protected_headers
+            && fields
+                .clone()
+                .any(|(name, _)| is_protected(name, Entry::Initialize, state.settings.attach)))
+}
+
+/// What the platform takes of a reply's headers.
+fn admitted(state: &mut State, fields: Pairs<'_>) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    for (name, value) in fields {
+        if state.rules.protected_headers
+            && is_protected(name, Entry::Initialize, state.settings.attach)
+        {
+            state.find(FindingKind::ProtectedHeader, || {
+                String::from_utf8_lossy(name).into_owned()
+            });
+            continue;
+        }
+        // With merged duplicates the last value of a reply's header wins.
+        match state.rules.duplicates {
+            Duplicates::Kept | Duplicates::Inline => headers.append(name, value),
+            Duplicates::Merged => headers.replace(name, value),
+        }
+    }
+    headers
 }
