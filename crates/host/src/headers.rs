@@ -307,8 +307,30 @@ impl HeaderMap {
     }
 }
 
+/// [`UPPER`] if a name holds an upper-case letter.
+#[inline]
 fn has_upper(name: &[u8]) -> u32 {
-    u32::from(name.iter().any(u8::is_ascii_uppercase)) * UPPER
+    let found = match name.last_chunk::<8>() {
+        // The last word may lie over the one before it.
+        Some(last) => {
+            let (words, _) = name.as_chunks::<8>();
+            words.iter().chain([last]).any(|word| word_has_upper(*word))
+        }
+        None => name.iter().any(u8::is_ascii_uppercase),
+    };
+    u32::from(found) * UPPER
+}
+
+/// Whether one of eight bytes is an upper-case letter, all at once: added to a byte below 128, the
+/// first number sets its high bit from `A` on and the second from `[` on.
+#[inline]
+fn word_has_upper(word: [u8; 8]) -> bool {
+    const EACH: u64 = u64::from_ne_bytes([1; 8]);
+    let word = u64::from_ne_bytes(word);
+    let low = word & (0x7f * EACH);
+    let from_a = low + (0x80 - b'A' as u64) * EACH;
+    let past_z = low + (0x80 - b'[' as u64) * EACH;
+    from_a & !past_z & !word & (0x80 * EACH) != 0
 }
 
 fn part(text: &[u8], (start, length): (u32, u32)) -> &[u8] {
@@ -482,6 +504,20 @@ mod tests {
         assert_eq!(headers.buffer.as_ptr(), place);
         headers.append(b"c", b"3");
         assert_eq!(headers, map(&[("a", "1"), ("b", "2"), ("c", "3")]));
+    }
+
+    #[test]
+    fn every_letter_at_every_place_is_told_apart() {
+        for length in 1..20 {
+            for place in 0..length {
+                for byte in 0..=u8::MAX {
+                    let mut name = vec![b'x'; length];
+                    name[place] = byte;
+                    let expected = u32::from(byte.is_ascii_uppercase());
+                    assert_eq!(has_upper(&name), expected, "{byte} at {place} of {length}");
+                }
+            }
+        }
     }
 
     #[test]

@@ -112,6 +112,11 @@ impl Limits {
             .map_or(RUNAWAY, |limit| limit.saturating_sub(burnt));
         invocation.min(request)
     }
+
+    /// Whether an invocation may always burn all that its request has left.
+    pub(crate) fn is_per_request(&self) -> bool {
+        self.fuel_per_request == Some(self.fuel_left(0))
+    }
 }
 
 #[cfg(test)]
@@ -125,5 +130,17 @@ mod tests {
         assert_eq!(limits.fuel_left(FUEL_PER_MILLISECOND - 7), 7);
         assert_eq!(limits.fuel_left(FUEL_PER_MILLISECOND + 7), 0);
         assert_eq!(Limits::ENVOY.fuel_left(5), RUNAWAY);
+    }
+
+    #[test]
+    fn a_request_has_one_budget_where_its_own_limit_is_the_nearer_one() {
+        assert!(Limits::GOOGLE.is_per_request());
+        assert!(!Limits::ENVOY.is_per_request());
+        let looser = Limits {
+            fuel_per_request: Some(2 * FUEL_PER_MILLISECOND),
+            ..Limits::GOOGLE
+        };
+        assert!(!looser.is_per_request());
+        assert_eq!(looser.fuel_left(FUEL_PER_MILLISECOND), FUEL_PER_MILLISECOND);
     }
 }

@@ -299,6 +299,21 @@ impl State {
         &mut self.streams[slot]
     }
 
+    /// Fuel that the next call may burn.
+    pub(crate) fn budget(&self, place: Place) -> u64 {
+        match place {
+            Place::Root => self.limits.fuel_at_start,
+            Place::Stream(slot) => self.limits.fuel_left(self.stream(slot).fuel),
+        }
+    }
+
+    /// Fuel that a call burnt.
+    pub(crate) fn burn(&mut self, place: Place, fuel: u64) {
+        if let Place::Stream(slot) = place {
+            self.stream_mut(slot).fuel += fuel;
+        }
+    }
+
     /// The place of a context by its id.
     pub(crate) fn place(&self, context: u32) -> Option<Place> {
         if context == ROOT_CONTEXT {

@@ -1,12 +1,13 @@
 //! One VM: a plugin started in its own memory, and the calls into it.
 
+mod cpu;
 mod root;
 mod stream;
 
 use std::sync::Arc;
 
 use gatewright_abi::{BufferType, Callback, LogLevel};
-use wasmtime::{Store, Trap, UpdateDeadline};
+use wasmtime::Store;
 
 use crate::attach::AttachPoint;
 use crate::attributes::Attributes;
@@ -16,7 +17,7 @@ use crate::engine::{Metering, Plugin};
 use crate::exports::Exports;
 use crate::fault::{self, Fault, FaultKind};
 use crate::guest_profile::{self, GuestProfile, Recorder};
-use crate::limits::{FUEL_PER_NANOSECOND, Limits};
+use crate::limits::Limits;
 use crate::profile::Profile;
 use crate::shared::Shared;
 use crate::state::{Mode, Place, ROOT_CONTEXT, State, StreamContext};
@@ -110,6 +111,10 @@ pub(crate) struct Vm {
     store: Store<State>,
     exports: Exports,
     metering: Metering,
+    /// The stream whose fuel the store's is, from one of its callbacks to the next.
+    account: Option<usize>,
+    /// The store's fuel when it was last set or read.
+    filled: u64,
 }
 
 impl Vm {
@@ -130,12 +135,14 @@ impl Vm {
         }
         store.limiter(|state| state);
         if plugin.metering == Metering::Epoch {
-            store.epoch_deadline_callback(|mut store| epoch_ended(store.data_mut()));
+            store.epoch_deadline_callback(|mut store| cpu::epoch_ended(store.data_mut()));
         }
         let mut vm = Self {
             store,
             exports: Exports::default(),
             metering: plugin.metering,
+            account: None,
+            filled: 0,
         };
         let ready = vm
             .admit(plugin)
@@ -334,9 +341,9 @@ impl Vm {
         state.meter.reset();
         state.last_words.clear();
         let memory_before = state.memory_bytes;
-        let budget = self.grant(place);
+        self.grant(place);
         let result = call(&self.exports, &mut self.store);
-        let fuel = self.charge(place, budget);
+        let fuel = self.charge(place);
         let state = self.store.data_mut();
         state.trace.ordinal += 1;
         if state.trace.level >= TraceLevel::Cost {
@@ -344,59 +351,6 @@ impl Vm {
             state.write_span(fuel, memory_before, arguments, returned);
         }
         result.map_err(|error| self.trapped(&error))
-    }
-
-    /// Sets the budget of a call, and says how much it is.
-    #[inline]
-    fn grant(&mut self, place: Place) -> u64 {
-        if self.metering == Metering::None {
-            return 0;
-        }
-        self.budget(place)
-    }
-
-    fn budget(&mut self, place: Place) -> u64 {
-        let state = self.store.data_mut();
-        let budget = match place {
-            Place::Root => state.limits.fuel_at_start,
-            Place::Stream(slot) => state.limits.fuel_left(state.stream(slot).fuel),
-        };
-        if self.metering == Metering::Epoch {
-            state.meter.reset_cpu(budget);
-            self.store.set_epoch_deadline(1);
-            return budget;
-        }
-        if let Some(recorder) = &mut state.recorder {
-            recorder.begin(budget);
-        }
-        // Only fails for an engine that meters none.
-        let _ = self.store.set_fuel(budget);
-        budget
-    }
-
-    /// Puts what a call burnt to its stream's account, and says how much it is.
-    #[inline]
-    fn charge(&mut self, place: Place, budget: u64) -> u64 {
-        if self.metering == Metering::None {
-            return 0;
-        }
-        self.burnt(place, budget)
-    }
-
-    fn burnt(&mut self, place: Place, budget: u64) -> u64 {
-        let fuel = match self.metering {
-            Metering::None => 0,
-            Metering::Fuel => budget.saturating_sub(self.store.get_fuel().unwrap_or(0)),
-            Metering::Epoch => self.store.data().meter.cpu_used * FUEL_PER_NANOSECOND,
-        };
-        let state = self.store.data_mut();
-        if let Some(recorder) = &mut state.recorder {
-            recorder.end(budget.saturating_sub(fuel));
-        }
-        if let Place::Stream(slot) = place {
-            state.stream_mut(slot).fuel += fuel;
-        }
-        fuel
     }
 
     /// The guest was ended: the fault goes into the trace.
@@ -444,22 +398,6 @@ impl Vm {
         };
         state.trace.faults.push(fault);
     }
-}
-
-/// An epoch ended while a guest runs: it goes on until its budget is really spent.
-///
-/// Only the thread's own CPU clock tells a guest that computes from one that waits for a busy
-/// machine. Reading it costs most of a microsecond, so it is read at the end of an epoch only and
-/// never for the many invocations that are over before one ends. What an invocation used before its
-/// first epoch ended is not held against it.
-fn epoch_ended(state: &mut State) -> wasmtime::Result<UpdateDeadline> {
-    let now = state.door.cpu();
-    let from = *state.meter.cpu_from.get_or_insert(now);
-    state.meter.cpu_used = now.saturating_sub(from);
-    if state.meter.cpu_used * FUEL_PER_NANOSECOND >= state.meter.budget {
-        return Err(wasmtime::Error::new(Trap::Interrupt));
-    }
-    Ok(UpdateDeadline::Continue(1))
 }
 
 impl std::fmt::Debug for Vm {

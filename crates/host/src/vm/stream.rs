@@ -194,6 +194,9 @@ impl Vm {
                 },
             )
         });
+        if self.account == Some(slot) {
+            self.account = None;
+        }
         self.store.data_mut().close_stream(slot);
         closed.map(|_| ())
     }
