@@ -15,16 +15,27 @@ figure() {
   }'
 }
 
-# of_tests PACKAGE TARGET FILTER…: runs the tests of a target (`lib` or a test binary) and prints `ID VALUE` for each line
-# `figure ID VALUE` that they print, and `passed N` for how many passed. Without one of those
-# lines a figure has no value and is short.
+# of_tests PACKAGE TARGET FILTER…: runs the tests of a target (`lib` or a test binary) whose names
+# hold a filter, and prints `ID VALUE` for each line `figure ID VALUE` that they print, and
+# `passed N` for how many passed. Without one of those lines a figure has no value and is short.
 of_tests() {
-  local package=$1 target=(--test "$2")
-  [[ $2 != lib ]] || target=(--lib)
+  local package=$1 target=$2
   shift 2
-  # A dot for each test that passed may stand before what the next one prints.
-  cargo test --locked --quiet --package "$package" "${target[@]}" -- --nocapture --test-threads 1 "$@" 2>&1 |
-    sed -n -e 's/^[.]*figure \([a-z-]*\) \([0-9.]*\)$/\1 \2/p' -e 's/^test result: ok[.] \([0-9]*\) passed; 0 failed;.*/passed \1/p'
+  if cargo nextest --version >/dev/null 2>&1; then
+    # Of the whole workspace, as scripts/check builds it: of one package alone, the dependencies
+    # have other features, and the wasm engine would be built once more.
+    local kind="binary(=$target)" names
+    [[ $target != lib ]] || kind="kind(lib)"
+    names=$(printf ' | test(~%s)' "$@")
+    cargo nextest run --locked --workspace --no-capture -E "package(=$package) & $kind & (${names# | })" 2>&1
+  else
+    local flags=(--test "$target")
+    [[ $target != lib ]] || flags=(--lib)
+    cargo test --locked --quiet --package "$package" "${flags[@]}" -- --nocapture --test-threads 1 "$@" 2>&1
+  fi | sed -n \
+    -e 's/^[.]*figure \([a-z-]*\) \([0-9.]*\)$/\1 \2/p' \
+    -e 's/^ *Summary .* \([0-9]*\) tests\{0,1\} run: \1 passed.*/passed \1/p' \
+    -e 's/^test result: ok[.] \([0-9]*\) passed; 0 failed;.*/passed \1/p'
 }
 
 # value ID: the value of a figure among the lines of `of_tests` on standard input.
