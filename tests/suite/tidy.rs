@@ -29,7 +29,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ),
     (
         "gatewright-envoy",
-        &["gatewright-harness", "gatewright-host"],
+        &["gatewright-gke", "gatewright-harness", "gatewright-host"],
     ),
     (
         "gatewright-cli",

@@ -7,6 +7,8 @@
 //! client saw it, and every call into the plugin with its hostcalls and messages. The same case
 //! goes through the emulator in the profile of Envoy, and [`Verdict`]s say where the two differ.
 //!
+//! [`export`] goes the other way: manifests as configuration of a stock Envoy or a mesh.
+//!
 //! Cases that HTTP cannot carry are named with their reason, from a closed list
 //! ([`Inexpressible`]). This crate starts one kind of process and no other, speaks over loopback
 //! only, knows no async runtime, builds no plugin, and prints nothing.
@@ -35,6 +37,8 @@ mod judge;
 mod verdict;
 
 mod peer;
+
+pub mod export;
 
 pub use error::Error;
 pub use exceptions::{EXCEPTIONS, Exception};

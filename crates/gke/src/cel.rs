@@ -23,6 +23,7 @@
 
 mod calls;
 mod check;
+mod envoy;
 mod explain;
 mod finding;
 mod lexer;
@@ -39,6 +40,7 @@ mod differential;
 #[cfg(test)]
 mod tests;
 
+pub use envoy::{NotInEnvoy, to_envoy};
 pub use explain::{Cause, Explanation, Seen, Verdict};
 pub use finding::{Finding, Fix, Layer, Rule, Span};
 pub use request::{Headers, Request};

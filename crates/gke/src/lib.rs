@@ -64,7 +64,10 @@ pub use model::{
 };
 pub use node::{Entry, Node, Value};
 pub use place::{File, Place, Span};
-pub use plan::{Asked, Client, Decision, ExtensionPlan, GatewayPlan, Plan, Request, RouteChoice};
+pub use plan::{
+    Asked, Client, Decision, ExtensionPlan, GatewayPlan, HostTable, Plan, Request, RouteChoice,
+    TableEntry,
+};
 pub use profile::Profile;
 pub use report::{Input, Limits};
 pub use rule::Rule;

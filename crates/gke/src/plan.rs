@@ -7,6 +7,7 @@
 
 mod explain;
 mod route;
+mod table;
 #[cfg(test)]
 mod tests;
 
@@ -20,6 +21,8 @@ use crate::model::{
     PluginVersion, Route,
 };
 use crate::status::Status;
+
+pub use table::{HostTable, TableEntry};
 
 /// A request as conditions and routes see it.
 #[derive(Clone, Copy, Debug)]

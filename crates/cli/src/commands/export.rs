@@ -1,16 +1,23 @@
 //! `gatewright export`: the same extensions for people who do not use GKE.
 
+mod engine;
+mod files;
+
 use clap::Subcommand;
+use gatewright_envoy::export::Mesh;
 use gatewright_gke::{Export, ExportOptions, check, export};
 
 use crate::exit::Outcome;
 use crate::manifests::Manifests;
 
-/// Translate manifests to what creates the same without GKE.
+/// Translate manifests to what does the same without GKE.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:\n  \
     gatewright export rest manifests/ --project my-project\n  \
-    gatewright export terraform manifests/ --project my-project > extensions.tf")]
+    gatewright export terraform manifests/ --project my-project > extensions.tf\n  \
+    gatewright export envoy manifests/ -o envoy/ --validate\n  \
+    gatewright export istio manifests/ | kubectl apply -f -\n\n\
+What cannot be carried over is a note on standard error, and the rest is exported all the same.")]
 pub(crate) struct Arguments {
     #[command(subcommand)]
     to: To,
@@ -22,6 +29,12 @@ enum To {
     Rest(Where),
     /// Terraform resources
     Terraform(Where),
+    /// A folder that a stock Envoy runs from: bootstrap and plugins
+    Envoy(engine::Arguments),
+    /// Objects of Istio, as a JSON list that kubectl applies
+    Istio(engine::MeshArguments),
+    /// Objects of Envoy Gateway, as a JSON list that kubectl applies
+    EnvoyGateway(engine::MeshArguments),
 }
 
 #[derive(clap::Args)]
@@ -66,15 +79,27 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
             let text = export.terraform();
             (export, text)
         }
+        To::Envoy(arguments) => return engine::envoy(arguments),
+        To::Istio(arguments) => return engine::mesh(arguments, Mesh::Istio),
+        To::EnvoyGateway(arguments) => return engine::mesh(arguments, Mesh::EnvoyGateway),
     };
     anstream::println!("{}", text.trim_end());
-    // Notes go to people; programs read the translation.
-    for note in &export.notes {
+    tell(&export.notes);
+    Ok(programmed(!export.resources.is_empty()))
+}
+
+/// Notes go to people; programs read the translation.
+fn tell(notes: &[String]) {
+    for note in notes {
         anstream::eprintln!("{}note{}: {note}", super::DIM, super::RESET);
     }
-    if export.resources.is_empty() {
-        anstream::eprintln!("nothing is programmed on a Gateway; `gatewright validate` says why");
-        return Ok(Outcome::Failed);
+}
+
+/// An export of nothing is a failure.
+fn programmed(something: bool) -> Outcome {
+    if something {
+        return Outcome::Fine;
     }
-    Ok(Outcome::Fine)
+    anstream::eprintln!("nothing is programmed on a Gateway; `gatewright validate` says why");
+    Outcome::Failed
 }

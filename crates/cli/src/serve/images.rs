@@ -97,7 +97,8 @@ impl Images {
             .insert(reference.to_owned(), origin);
     }
 
-    fn module(&self, reference: &str) -> Result<Vec<u8>, String> {
+    /// The module of an image.
+    pub(crate) fn module(&self, reference: &str) -> Result<Vec<u8>, String> {
         let name = reference.strip_prefix("https://").unwrap_or(reference);
         let found = self.settings.images.get(name);
         if let Some(at) = found.or_else(|| self.settings.images.get(reference)) {

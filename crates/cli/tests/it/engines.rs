@@ -26,7 +26,7 @@ fn place() -> Place {
 }
 
 /// The Envoy that `scripts/setup` installed; nothing, and one visible line, where there is none.
-fn envoy() -> Option<String> {
+pub(crate) fn envoy() -> Option<String> {
     if let Ok(envoy) = std::env::var("GATEWRIGHT_ENVOY") {
         return Some(envoy);
     }

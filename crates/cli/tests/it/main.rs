@@ -8,6 +8,7 @@ mod docker_registry;
 mod engines;
 mod explain;
 mod explore;
+mod export;
 mod images;
 mod new;
 mod registry;

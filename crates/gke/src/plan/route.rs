@@ -70,7 +70,7 @@ fn best_host(route: &Route, host: &[u8]) -> Option<Host> {
 }
 
 /// Exact paths first, then prefixes by length, then method, headers and query parameters.
-fn specificity(one: &RouteMatch) -> (bool, usize, bool, usize, usize) {
+pub(super) fn specificity(one: &RouteMatch) -> (bool, usize, bool, usize, usize) {
     (
         one.path.kind == PathKind::Exact,
         one.path.value.value.len(),

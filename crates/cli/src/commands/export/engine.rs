@@ -1,0 +1,271 @@
+//! `gatewright export envoy`, `istio` and `envoy-gateway`.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::Context as _;
+use gatewright_envoy::export::{self, Bindings, Mesh};
+use gatewright_gke::check;
+use gatewright_host::{Engine, EngineOptions};
+
+use super::files::{self, Modules};
+use crate::exit::{Outcome, Usage};
+use crate::images::Access;
+use crate::manifests::Manifests;
+use crate::serve::images::Images;
+use crate::serve::settings::{ServiceAt, Settings};
+
+#[derive(clap::Args)]
+pub(super) struct Arguments {
+    #[command(flatten)]
+    common: Common,
+    /// The folder to write: `envoy.json`, and the plugins beside it
+    #[arg(short, long, value_name = "DIR")]
+    output: PathBuf,
+    /// Where Envoy will see that folder [default: where it is]
+    #[arg(long, value_name = "DIR")]
+    at: Option<PathBuf>,
+    /// The address that Envoy listens at
+    #[arg(long, value_name = "IP", default_value_t = IpAddr::V4(Ipv4Addr::UNSPECIFIED))]
+    bind: IpAddr,
+    /// Another port for a listener's port, as `80=8080`
+    #[arg(long = "port", value_name = "PORT=PORT", value_parser = port)]
+    ports: Vec<(u16, u16)>,
+    /// Where a Service is, as `store-v1=127.0.0.1:8080` [default: its name in the cluster]
+    #[arg(long = "service", value_name = "NAME=HOST:PORT", value_parser = service)]
+    services: Vec<(String, (String, u16))>,
+    /// The certificate of HTTPS listeners whose Secret is not among the manifests
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    tls_certificate: Option<PathBuf>,
+    /// Its key
+    #[arg(long, value_name = "FILE", requires = "tls_certificate")]
+    tls_key: Option<PathBuf>,
+    /// Where Envoy's admin interface is [default: nowhere]
+    #[arg(long, value_name = "IP:PORT")]
+    admin: Option<SocketAddr>,
+    /// Let Envoy check what was written
+    #[arg(long)]
+    validate: bool,
+    /// The Envoy that checks [default: GATEWRIGHT_ENVOY, or `envoy` of the path]
+    #[arg(long, value_name = "PATH", requires = "validate")]
+    envoy: Option<PathBuf>,
+}
+
+#[derive(clap::Args)]
+pub(super) struct MeshArguments {
+    #[command(flatten)]
+    common: Common,
+}
+
+/// What every one of these exports reads.
+#[derive(clap::Args)]
+struct Common {
+    #[command(flatten)]
+    manifests: Manifests,
+    /// What a cluster would know [default: gatewright.yaml beside the manifests]
+    #[arg(long, value_name = "FILE")]
+    settings: Option<PathBuf>,
+    /// Ask registries for images that nothing stands for
+    #[arg(long)]
+    pull: bool,
+    #[command(flatten)]
+    access: Access,
+}
+
+fn port(text: &str) -> Result<(u16, u16), String> {
+    let pair = text.split_once('=').and_then(|(from, to)| {
+        let (from, to) = (from.parse().ok()?, to.parse().ok()?);
+        Some((from, to))
+    });
+    pair.ok_or_else(|| "it takes two ports, as `80=8080`".to_owned())
+}
+
+fn service(text: &str) -> Result<(String, (String, u16)), String> {
+    let pair = text.split_once('=').and_then(|(name, at)| {
+        let at = host_port(at)?;
+        (!name.is_empty()).then(|| (full(name), at))
+    });
+    pair.ok_or_else(|| {
+        "it takes a Service and where it is, as `store-v1=127.0.0.1:8080`".to_owned()
+    })
+}
+
+fn host_port(text: &str) -> Option<(String, u16)> {
+    let (host, port) = text.rsplit_once(':')?;
+    let host = host.trim_start_matches('[').trim_end_matches(']');
+    (!host.is_empty()).then_some(())?;
+    Some((host.to_owned(), port.parse().ok()?))
+}
+
+/// `namespace/name` of a Service.
+fn full(name: &str) -> String {
+    match name.contains('/') {
+        true => name.to_owned(),
+        false => format!("default/{name}"),
+    }
+}
+
+/// Where Services are: what the settings say, and what the command line says before that.
+fn services(
+    settings: &Settings,
+    named: &[(String, (String, u16))],
+) -> Result<BTreeMap<String, (String, u16)>, Usage> {
+    let mut services = BTreeMap::new();
+    for (name, at) in &settings.services {
+        // A program or the built-in store runs on this machine only.
+        if let ServiceAt::Address(text) = at {
+            let at = host_port(text)
+                .ok_or_else(|| Usage(format!("`{text}` is no address such as `127.0.0.1:8080`")))?;
+            services.insert(full(name), at);
+        }
+    }
+    services.extend(named.iter().cloned());
+    Ok(services)
+}
+
+impl Common {
+    fn report(&self, settings: &Settings) -> anyhow::Result<gatewright_gke::Report> {
+        let files = self.manifests.read()?;
+        let options = self
+            .manifests
+            .options_with(&settings.gateways, &settings.substitute);
+        Ok(check(&files.inputs(), &options))
+    }
+
+    fn settings(&self) -> Result<Settings, Usage> {
+        Settings::find(self.settings.as_deref(), &self.manifests.paths)
+    }
+
+    fn images(&self, settings: Settings) -> anyhow::Result<Images> {
+        let pull = self.pull.then(|| self.access.clone());
+        let engine = Engine::new(&EngineOptions::default())?;
+        Ok(Images::new(engine, settings, pull))
+    }
+}
+
+pub(super) fn envoy(arguments: &Arguments) -> anyhow::Result<Outcome> {
+    let settings = arguments.common.settings()?;
+    let report = arguments.common.report(&settings)?;
+    let folder = &arguments.output;
+    let at = match &arguments.at {
+        Some(at) => at.clone(),
+        None => std::path::absolute(folder)
+            .with_context(|| format!("cannot resolve `{}`", folder.display()))?,
+    };
+    let services = services(&settings, &arguments.services)?;
+    let mut ports: BTreeMap<u16, u16> = BTreeMap::new();
+    for (key, local) in &settings.ports {
+        if let Ok(from) = key.parse() {
+            ports.insert(from, *local);
+        }
+    }
+    // A port of 0 is for whoever reads the address from the output, and here nobody does.
+    ports.retain(|_, local| *local != 0);
+    ports.extend(arguments.ports.iter().copied());
+    let modules = Modules::new(arguments.common.images(settings)?, at.clone());
+    let exported = export::envoy(
+        &report,
+        &Bindings {
+            bind: arguments.bind,
+            ports,
+            services,
+            certificate: arguments
+                .tls_certificate
+                .clone()
+                .zip(arguments.tls_key.clone()),
+            admin: arguments.admin,
+            plugins: &modules,
+        },
+    );
+    super::tell(&exported.notes);
+    if exported.is_empty() {
+        return Ok(super::programmed(false));
+    }
+    modules.write(folder)?;
+    let bootstrap = folder.join("envoy.json");
+    files::write(&bootstrap, format!("{:#}\n", exported.bootstrap).as_bytes())?;
+    anstream::println!("{}", bootstrap.display());
+    anstream::eprintln!("run it with: envoy -c {}", at.join("envoy.json").display());
+    if arguments.validate {
+        return validate(arguments.envoy.as_deref(), &bootstrap);
+    }
+    Ok(Outcome::Fine)
+}
+
+/// Asks Envoy whether it takes the bootstrap.
+fn validate(program: Option<&Path>, bootstrap: &Path) -> anyhow::Result<Outcome> {
+    let program = program
+        .map(Path::to_path_buf)
+        .or_else(|| {
+            std::env::var_os("GATEWRIGHT_ENVOY")
+                .filter(|path| !path.is_empty())
+                .map(PathBuf::from)
+        })
+        .unwrap_or_else(|| PathBuf::from("envoy"));
+    let output = Command::new(&program)
+        .args([
+            "--mode",
+            "validate",
+            "--log-level",
+            "error",
+            "--disable-hot-restart",
+        ])
+        .arg("--config-path")
+        .arg(bootstrap)
+        .output()
+        .with_context(|| {
+            format!(
+                "cannot run `{}`; say which Envoy with `--envoy PATH` or `GATEWRIGHT_ENVOY`",
+                program.display()
+            )
+        })?;
+    if output.status.success() {
+        anstream::eprintln!("Envoy takes it");
+        return Ok(Outcome::Fine);
+    }
+    let said = String::from_utf8_lossy(&output.stderr);
+    anstream::eprintln!("Envoy does not take it:\n{}", said.trim_end());
+    Ok(Outcome::Failed)
+}
+
+pub(super) fn mesh(arguments: &MeshArguments, to: Mesh) -> anyhow::Result<Outcome> {
+    let settings = arguments.common.settings()?;
+    let report = arguments.common.report(&settings)?;
+    let modules = Modules::new(arguments.common.images(settings)?, PathBuf::new());
+    let (objects, notes) = export::mesh(&report, to, &modules);
+    let programmed = report
+        .plan
+        .gateways
+        .iter()
+        .any(|plan| plan.traffic.is_some());
+    let list = serde_json::json!({"apiVersion": "v1", "kind": "List", "items": objects});
+    anstream::println!("{list:#}");
+    super::tell(&notes);
+    Ok(super::programmed(programmed))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn services_are_read() {
+        let check = |text: &str, expected: Option<(&str, &str, u16)>| {
+            let expected =
+                expected.map(|(name, host, port)| (name.to_owned(), (host.to_owned(), port)));
+            assert_eq!(service(text).ok(), expected, "{text}");
+        };
+        check("a=127.0.0.1:80", Some(("default/a", "127.0.0.1", 80)));
+        check(
+            "shop/a=store.test:8080",
+            Some(("shop/a", "store.test", 8080)),
+        );
+        check("a=[::1]:80", Some(("default/a", "::1", 80)));
+        check("a=127.0.0.1", None);
+        check("a=:80", None);
+        check("=b:80", None);
+        check("a=b:70000", None);
+    }
+}

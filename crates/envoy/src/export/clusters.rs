@@ -1,0 +1,101 @@
+//! Services as clusters.
+
+use std::collections::BTreeMap;
+
+use gatewright_gke::Report;
+use serde_json::{Value, json};
+
+use super::{address, typed};
+
+/// Envoy's name for how a cluster speaks HTTP.
+pub(super) const PROTOCOL: &str = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions";
+const TLS: &str = "envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext";
+
+/// The clusters that something refers to.
+pub(super) struct Clusters<'a> {
+    report: &'a Report,
+    services: &'a BTreeMap<String, (String, u16)>,
+    made: BTreeMap<String, Value>,
+}
+
+/// How a Service's port is spoken to, by its `appProtocol`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Speaks {
+    Http1,
+    /// HTTP/2 without TLS.
+    H2c,
+    /// HTTP/2 over TLS: what the load balancer means by `HTTP2`.
+    Http2,
+    Https,
+}
+
+impl Speaks {
+    pub(super) fn of(report: &Report, namespace: &str, name: &str, port: u16) -> Self {
+        let service = report.model.service(namespace, name);
+        let protocol = service
+            .and_then(|service| service.port(port)?.app_protocol.as_ref())
+            .map(|protocol| protocol.value.as_str());
+        match protocol {
+            Some("HTTP2") => Self::Http2,
+            Some("kubernetes.io/h2c" | "H2C") => Self::H2c,
+            Some("HTTPS") => Self::Https,
+            _ => Self::Http1,
+        }
+    }
+}
+
+impl<'a> Clusters<'a> {
+    pub(super) fn new(report: &'a Report, services: &'a BTreeMap<String, (String, u16)>) -> Self {
+        Self {
+            report,
+            services,
+            made: BTreeMap::new(),
+        }
+    }
+
+    /// The name of the cluster for a Service's port, which is made if it is new.
+    pub(super) fn name(&mut self, namespace: &str, name: &str, port: u16) -> String {
+        let cluster = format!("{namespace}/{name}:{port}");
+        if !self.made.contains_key(&cluster) {
+            let (host, at) = match self.services.get(&format!("{namespace}/{name}")) {
+                Some((host, at)) => (host.clone(), *at),
+                None => (format!("{name}.{namespace}.svc.cluster.local"), port),
+            };
+            let speaks = Speaks::of(self.report, namespace, name, port);
+            let made = make(&cluster, &host, at, speaks);
+            self.made.insert(cluster.clone(), made);
+        }
+        cluster
+    }
+
+    pub(super) fn finish(self) -> Vec<Value> {
+        self.made.into_values().collect()
+    }
+}
+
+fn make(name: &str, host: &str, port: u16, speaks: Speaks) -> Value {
+    let options = match speaks {
+        Speaks::Http1 | Speaks::Https => json!({"http_protocol_options": {}}),
+        Speaks::H2c | Speaks::Http2 => json!({"http2_protocol_options": {}}),
+    };
+    let mut cluster = json!({
+        "name": name,
+        "type": "STRICT_DNS",
+        "connect_timeout": "5s",
+        "typed_extension_protocol_options": {
+            PROTOCOL: typed(PROTOCOL, json!({"explicit_http_config": options})),
+        },
+        "load_assignment": {"cluster_name": name, "endpoints": [{"lb_endpoints": [
+            {"endpoint": {"address": address(host, port)}},
+        ]}]},
+    });
+    let alpn = match speaks {
+        Speaks::Http1 | Speaks::H2c => return cluster,
+        Speaks::Http2 => "h2",
+        Speaks::Https => "http/1.1",
+    };
+    // As in the load balancer, the certificate of a backend is not looked at.
+    let context = json!({"common_tls_context": {"alpn_protocols": [alpn]}});
+    cluster["transport_socket"] = json!({"name": "tls", "typed_config": typed(TLS, context)});
+    cluster
+}
