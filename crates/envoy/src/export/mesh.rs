@@ -355,7 +355,7 @@ fn callout(extension: &Extension, service: &str, port: u16) -> Value {
             extension.response_body,
         ),
     ] {
-        let body = events.contains(&body).then(|| match send {
+        let body = events.contains(&body).then_some(match send {
             Some(BodySendMode::FullDuplexStreamed) => "FullDuplexStreamed",
             _ => "Streamed",
         });
