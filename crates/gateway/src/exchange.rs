@@ -5,6 +5,7 @@ mod callout;
 mod feed;
 mod layer;
 mod plugin;
+mod watched;
 
 use std::cell::RefCell;
 use std::ops::Range;

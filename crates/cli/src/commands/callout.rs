@@ -27,12 +27,14 @@ use crate::exit::{Outcome, Usage};
     gatewright callout basic --tls 0.0.0.0:443 --cert tls.crt --key tls.key\n  \
     gatewright callout jwt-auth --public-key key.pem --plaintext 127.0.0.1:8080\n\n\
 A gatewright.yaml that sends the gateway here:\n  \
-    services:\n    extension-service: {plaintext: '127.0.0.1:8080'}")]
+    services:\n    extension-service: {plaintext: '127.0.0.1:8080'}\n\n\
+One that starts it: a `command` is told its port in PORT, and this serves it there with TLS:\n  \
+    services:\n    extension-service: {command: [gatewright, callout, basic]}")]
 pub(crate) struct Arguments {
     /// Which
     #[arg(value_enum)]
     sample: Sample,
-    /// Serve gRPC without TLS here [default: 127.0.0.1:8080, unless `--tls` is given]
+    /// Serve gRPC without TLS here [default: 127.0.0.1:8080, if nothing else is said]
     #[arg(long, value_name = "IP:PORT")]
     plaintext: Vec<SocketAddr>,
     /// Serve gRPC with TLS here
@@ -93,14 +95,19 @@ where
     F: Fn() -> C + Clone + Send + Sync + 'static,
 {
     let mut server = Server::new(make).grace(arguments.drain);
-    let mut plaintext = arguments.plaintext.clone();
-    if plaintext.is_empty() && arguments.tls.is_empty() {
-        plaintext.push(SocketAddr::from(([127, 0, 0, 1], 8080)));
+    let (mut plaintext, mut tls) = (arguments.plaintext.clone(), arguments.tls.clone());
+    if plaintext.is_empty() && tls.is_empty() {
+        let local = |port| SocketAddr::from(([127, 0, 0, 1], port));
+        match std::env::var("PORT").map(|port| port.parse()) {
+            Ok(Ok(port)) => tls.push(local(port)),
+            Ok(Err(_)) => return Err(Usage("`PORT` is no port".to_owned()).into()),
+            Err(_) => plaintext.push(local(8080)),
+        }
     }
     for address in plaintext {
         server = server.plaintext(listen(address, "gRPC without TLS")?);
     }
-    if !arguments.tls.is_empty() {
+    if !tls.is_empty() {
         let config = match (&arguments.cert, &arguments.key) {
             (Some(cert), Some(key)) => tls_config(&read(cert)?, &read(key)?).map_err(Usage)?,
             _ => {
@@ -109,8 +116,8 @@ where
                 authority.server(&hosts, "h2").map_err(anyhow::Error::msg)?
             }
         };
-        for address in &arguments.tls {
-            server = server.tls(listen(*address, "gRPC with TLS")?, Arc::clone(&config));
+        for address in tls {
+            server = server.tls(listen(address, "gRPC with TLS")?, Arc::clone(&config));
         }
     }
     for address in &arguments.health {
@@ -124,7 +131,7 @@ where
     crate::serve::watch::on_stop(move || {
         let _ = stop.send(());
     })?;
-    anstream::eprintln!("ready");
+    anstream::eprintln!("serving");
     server.run_blocking(stopping).context("cannot serve")?;
     anstream::eprintln!("stopped");
     Ok(Outcome::Fine)

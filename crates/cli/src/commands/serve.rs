@@ -259,7 +259,6 @@ impl Serving<'_> {
             .filter_map(|name| Some((name.clone(), at.remove(name)?)))
             .collect();
         self.callouts.twins(&report, &mut at);
-        self.callouts.end();
         let mut services = Services {
             at,
             google_apis,
@@ -295,6 +294,7 @@ impl Serving<'_> {
             return refused(&error.to_string());
         }
         self.accepted = errors;
+        self.callouts.end();
         anstream::eprint!("{}", tell::conditions(&report));
         anstream::eprint!("{}", tell::addresses(gateway, &report, cacert));
         let milliseconds = begun.elapsed().as_millis();

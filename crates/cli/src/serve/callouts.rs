@@ -19,16 +19,18 @@ const TWINS: [(&str, &str); 1] = [(
     "basic",
 )];
 
-/// Callouts that run, by the Service or API that they are. They end with this.
+/// The Service or API that a callout is, and its own name.
+type Key = (String, String);
+
+/// Callouts that run. They end with this.
 pub(crate) struct Callouts {
     authority: Arc<Authority>,
-    running: BTreeMap<String, Running>,
+    running: BTreeMap<Key, Running>,
     /// Those that were asked for since it began anew.
-    wanted: BTreeSet<String>,
+    wanted: BTreeSet<Key>,
 }
 
 struct Running {
-    sample: String,
     /// The image that it stands for, if there is one.
     image: Option<String>,
     address: SocketAddr,
@@ -62,9 +64,10 @@ impl Callouts {
         self.wanted.clear();
     }
 
-    /// Ends those that nobody asked for.
+    /// Ends those that nobody asked for. A change that is not taken ends none: what is served still
+    /// calls them.
     pub(crate) fn end(&mut self) {
-        self.running.retain(|name, _| self.wanted.contains(name));
+        self.running.retain(|key, _| self.wanted.contains(key));
     }
 
     /// Where a callout is, by the Service or API that it is; it is started if it does not run.
@@ -96,12 +99,11 @@ impl Callouts {
 
     /// What each of them is, for people.
     pub(crate) fn told(&self) -> Vec<String> {
-        let told = self.running.iter().map(|(name, running)| {
+        let told = self.running.iter().map(|((name, sample), running)| {
             let what = match name.contains('/') {
                 true => "Service",
                 false => "API",
             };
-            let sample = &running.sample;
             match &running.image {
                 Some(image) => {
                     format!("{what} {name}: our callout `{sample}`, which does the same as {image}")
@@ -118,13 +120,13 @@ impl Callouts {
         sample: &str,
         image: Option<&str>,
     ) -> Result<SocketAddr, String> {
-        self.wanted.insert(name.to_owned());
-        if let Some(running) = self.running.get(name) {
-            let runs = running.thread.as_ref().is_some_and(|t| !t.is_finished());
-            if running.sample == sample && runs {
+        let key = (name.to_owned(), sample.to_owned());
+        self.wanted.insert(key.clone());
+        if let Some(running) = self.running.get(&key) {
+            if running.thread.as_ref().is_some_and(|t| !t.is_finished()) {
                 return Ok(running.address);
             }
-            self.running.remove(name);
+            self.running.remove(&key);
         }
         let hosts = ["localhost".to_owned(), "127.0.0.1".to_owned()];
         let tls = self.authority.server(&hosts, "h2")?;
@@ -164,13 +166,12 @@ impl Callouts {
             .spawn(run)
             .map_err(|error| format!("the callout `{sample}` does not start: {error}"))?;
         let running = Running {
-            sample: sample.to_owned(),
             image: image.map(str::to_owned),
             address,
             stop: Some(stop),
             thread: Some(thread),
         };
-        self.running.insert(name.to_owned(), running);
+        self.running.insert(key, running);
         Ok(address)
     }
 }

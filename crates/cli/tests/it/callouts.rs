@@ -73,7 +73,7 @@ impl Calling {
         let mut lines = BufReader::new(stderr).lines().map_while(Result::ok);
         let at = lines
             .by_ref()
-            .take_while(|line| line != "ready")
+            .take_while(|line| line != "serving")
             .filter_map(|line| Some(line.rsplit_once(": ")?.1.to_owned()))
             .collect();
         Self { child, at }
@@ -121,9 +121,11 @@ fn a_callout_of_its_own_is_called_checked_and_stopped() {
         .output()
         .expect("curl runs");
     assert_eq!(checked.stdout, b"200");
+    let program = env!("CARGO_BIN_EXE_gatewright");
     for at in [
         format!("plaintext: '{plaintext}'"),
         format!("address: '{tls}'"),
+        format!("command: ['{program}', callout, basic]"),
     ] {
         let settings = format!("services: {{extension-service: {{{at}}}}}\n");
         place.file("m/gatewright.yaml", settings);

@@ -1,18 +1,17 @@
-//! Bodies as callouts are told of them: chunk by chunk, given back in parts, or only watched.
+//! Bodies as callouts are told of them: chunk by chunk, or given back in parts.
 
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use gatewright_callout::{
-    BodyChange, CHUNK_LIMIT, Event, Half, HeaderChange, Headers, Observed, Part,
-};
+use gatewright_callout::{BodyChange, CHUNK_LIMIT, Event, Half, HeaderChange, Headers, Part};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use http_body::{Body as _, Frame, SizeHint};
 
 use super::callout::{Began, Callee};
 use super::feed::{self, Feed, Trouble};
+use super::watched::Watched;
 use super::{Ending, Exchange};
 use crate::body::{Body, BodyError};
 
@@ -81,12 +80,7 @@ impl Layer {
     }
 
     pub(super) fn watched(inner: Body, callee: Rc<Callee>, half: Half) -> Body {
-        Body::layer(Self::Watched(Watched {
-            inner,
-            callee,
-            half,
-            told: false,
-        }))
+        Body::layer(Self::Watched(Watched::new(inner, callee, half)))
     }
 
     pub(crate) fn poll_frame(
@@ -104,14 +98,14 @@ impl Layer {
         match self {
             Self::Called(called) => called.ended && called.waiting.is_none(),
             Self::Returned(returned) => returned.ended && returned.trailers.is_none(),
-            Self::Watched(watched) => watched.told && watched.inner.is_end_stream(),
+            Self::Watched(watched) => watched.is_end_stream(),
         }
     }
 
     pub(crate) fn size_hint(&self) -> SizeHint {
         match self {
             Self::Called(_) | Self::Returned(_) => SizeHint::default(),
-            Self::Watched(watched) => watched.inner.size_hint(),
+            Self::Watched(watched) => watched.size_hint(),
         }
     }
 }
@@ -365,47 +359,5 @@ impl Returned {
                 }
             }
         }
-    }
-}
-
-/// See [`Layer::Watched`].
-pub(crate) struct Watched {
-    inner: Body,
-    callee: Rc<Callee>,
-    half: Half,
-    /// Whether the callout knows that the body is over.
-    told: bool,
-}
-
-impl Watched {
-    fn poll_frame(
-        &mut self,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        let frame = ready!(Pin::new(&mut self.inner).poll_frame(context));
-        let (call, half) = (&self.callee.call, self.half);
-        let end = self.inner.is_end_stream() || frame.is_none();
-        match &frame {
-            Some(Ok(frame)) => {
-                if let Some(bytes) = frame.data_ref() {
-                    if call.wants(Event::body(half)) {
-                        call.observe(Observed::Body(half, bytes, end));
-                    }
-                } else if let Some(trailers) = frame.trailers_ref() {
-                    if call.wants(Event::trailers(half)) {
-                        call.observe(Observed::Trailers(half, &feed::headers(trailers)));
-                    }
-                    self.told = true;
-                }
-                self.told |= end;
-            }
-            Some(Err(_)) => {}
-            None if !self.told && call.wants(Event::body(half)) => {
-                self.told = true;
-                call.observe(Observed::Body(half, &[], true));
-            }
-            None => self.told = true,
-        }
-        Poll::Ready(frame)
     }
 }
