@@ -13,6 +13,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("gatewright-oci", &[]),
     ("gatewright", &["gatewright-abi"]),
     ("gatewright-host", &["gatewright-abi"]),
+    ("gatewright-kube", &["gatewright-gke"]),
     ("gatewright-view", &["gatewright-host"]),
     (
         "gatewright-harness",
@@ -40,6 +41,7 @@ const EDGES: &[(&str, &[&str])] = &[
             "gatewright-gke",
             "gatewright-harness",
             "gatewright-host",
+            "gatewright-kube",
             "gatewright-oci",
             "gatewright-view",
         ],

@@ -63,6 +63,20 @@ impl Files {
 }
 
 impl Manifests {
+    /// Reads every file that is named or lies in a folder that is, if any is named.
+    pub(crate) fn read_if_named(&self) -> anyhow::Result<Files> {
+        if self.are_named() {
+            self.read()
+        } else {
+            Ok(Files(Vec::new()))
+        }
+    }
+
+    /// Whether the command line says where manifests are, other than by default.
+    pub(crate) fn are_named(&self) -> bool {
+        self.paths != [Path::new(".")]
+    }
+
     /// Reads every file that is named or lies in a folder that is.
     pub(crate) fn read(&self) -> anyhow::Result<Files> {
         let mut files = Vec::new();

@@ -2,6 +2,7 @@
 
 pub(crate) mod callouts;
 pub(crate) mod images;
+pub(crate) mod kube;
 pub(crate) mod services;
 pub(crate) mod settings;
 pub(crate) mod tell;

@@ -7,7 +7,8 @@ use serde_json::{Map, Value as Json, json};
 use crate::annotations::{Cloud, annotations};
 use crate::check::{Object, Report};
 use crate::finding::ObjectId;
-use crate::status::{ConditionType, Era, Status};
+use crate::status::{Era, Status};
+use crate::written::written;
 use table::Table;
 
 /// How to describe.
@@ -132,68 +133,10 @@ pub(crate) fn stored(
     if !options.reconciled {
         return map;
     }
-    if let Some(status) = report.statuses.get(&object.id) {
-        if let Some(status) = status_json(status, options) {
-            map.insert("status".to_owned(), status);
-        }
-    } else if object.id.kind == "Gateway" {
-        let address = report
-            .model
-            .gateway(&object.id.namespace, &object.id.name)
-            .and_then(|gateway| gateway.address.clone())
-            .unwrap_or_else(|| options.cloud.address.to_owned());
-        map.insert(
-            "status".to_owned(),
-            json!({"addresses": [{"type": "IPAddress", "value": address}]}),
-        );
+    if let Some(status) = written(report, object, options) {
+        map.insert("status".to_owned(), status);
     }
     map
-}
-
-fn status_json(status: &Status, options: &DescribeOptions<'_>) -> Option<Json> {
-    if status.ancestors.is_empty() {
-        return None;
-    }
-    let ancestors: Vec<Json> = status
-        .ancestors
-        .iter()
-        .map(|ancestor| {
-            let conditions: Vec<Json> = ancestor
-                .conditions
-                .iter()
-                // In March 2025 a reference that resolved was not worth a condition.
-                .filter(|c| {
-                    options.era == Era::August2025
-                        || c.kind != ConditionType::ResolvedRefs
-                        || !c.status
-                })
-                .map(|c| {
-                    let mut condition = json!({
-                        "lastTransitionTime": options.time,
-                        "message": c.message,
-                        "reason": c.reason,
-                        "status": if c.status { "True" } else { "False" },
-                        "type": c.kind.as_str(),
-                    });
-                    if options.era == Era::August2025 {
-                        condition["observedGeneration"] = 1.into();
-                    }
-                    condition
-                })
-                .collect();
-            json!({
-                "ancestorRef": {
-                    "group": "gateway.networking.k8s.io",
-                    "kind": "Gateway",
-                    "name": ancestor.name,
-                    "namespace": ancestor.namespace,
-                },
-                "conditions": conditions,
-                "controllerName": "networking.gke.io/gateway",
-            })
-        })
-        .collect();
-    Some(json!({ "ancestors": ancestors }))
 }
 
 fn pairs(object: &Object, field: &str, between: &str) -> Vec<String> {

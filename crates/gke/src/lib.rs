@@ -45,6 +45,7 @@ mod report;
 mod rule;
 mod schema;
 mod status;
+mod written;
 mod yaml;
 
 pub use annotations::{Cloud, annotations};
@@ -71,7 +72,10 @@ pub use plan::{
 pub use profile::Profile;
 pub use report::{Input, Limits};
 pub use rule::Rule;
+pub use schema::open_api;
 pub use status::{Ancestor, ConditionType, Era, Status, StatusCondition, StatusEvent};
+pub use written::written;
+pub use yaml::documents;
 
 #[cfg(test)]
 mod fixtures;

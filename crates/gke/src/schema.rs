@@ -3,7 +3,10 @@
 mod core;
 mod extension;
 mod gateway;
+mod open_api;
 mod plugin;
+
+pub use open_api::open_api;
 
 use std::sync::LazyLock;
 

@@ -11,6 +11,7 @@ use build::{Build, Stop};
 use repair::Repaired;
 pub(crate) use repair::colon_without_space;
 
+use crate::check::Options;
 use crate::finding::Finding;
 use crate::node::Node;
 use crate::place::{File, Span};
@@ -149,6 +150,19 @@ impl Loader<'_> {
             }
         }
     }
+}
+
+/// The documents of a text as `kubectl` reads them, each a value; what cannot be read is a finding.
+#[must_use]
+pub fn documents(input: &Input<'_>, options: &Options) -> (Vec<Node>, Vec<Finding>) {
+    let mut sink = Sink::new(options.limits.findings);
+    let loader = Loader {
+        limits: &options.limits,
+        substitutions: &options.substitutions,
+    };
+    let (_, documents) = loader.load(0, input, &mut sink);
+    let nodes = documents.into_iter().map(|document| document.node);
+    (nodes.collect(), sink.into_findings())
 }
 
 /// The byte ranges between lines that start with `---`; each starts with that line.

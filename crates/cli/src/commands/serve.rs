@@ -8,9 +8,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use gatewright_gateway::{
-    Authority, Gateway, Limits, Made, Options, PortKey, Services, Snapshot, StartError,
+    Authority, Gateway, Limits, Made, Options, PortKey, Problem, Services, Snapshot, StartError,
 };
-use gatewright_gke::{Report, check, render};
+use gatewright_gke::{Input, Report, check, render};
 use gatewright_host::{Engine, EngineOptions, Metering};
 
 use super::{DIM, RED, RESET};
@@ -19,6 +19,7 @@ use crate::images::Access;
 use crate::manifests::Manifests;
 use crate::serve::callouts::Callouts;
 use crate::serve::images::Images;
+use crate::serve::kube::{self, Kube};
 use crate::serve::services::Programs;
 use crate::serve::settings::{Settings, port_key};
 use crate::serve::tell;
@@ -31,11 +32,16 @@ use crate::serve::watch::{Event, Events};
 /// stands in `gatewright.yaml` beside the manifests; without one, Services that are missing are
 /// built in, published images are our plugins, and nothing goes to a network. Log entries go to
 /// standard output, everything else to standard error. SIGTERM lets requests come to their end.
+///
+/// With `--kube` there is a Kubernetes API too, a development server for the kinds around a Gateway:
+/// manifests are loaded into it, `kubectl` changes what is served, and conditions and events appear
+/// in the objects. No PATH then means no manifests.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:\n  \
     gatewright serve manifests/\n  \
     gatewright serve manifests/ --gateway external-http=gke-l7-global-external-managed\n  \
-    gatewright serve manifests/ --port 80=0 --port 443=0     on any free ports\n\n\
+    gatewright serve manifests/ --port 80=0 --port 443=0     on any free ports\n  \
+    gatewright serve --kube --kubeconfig ./kubeconfig        nothing yet; `kubectl apply` brings it\n\n\
 gatewright.yaml, every key optional:\n  \
     images:\n    us-docker.pkg.dev/p/r/a:v1: {build: local-reply}   # or wasm:, layout:, config: PATH;\n                                                           # or registry: NAME\n  \
     services:\n    store-v1: {address: '127.0.0.1:8080'}              # or command: [..], or store\n    \
@@ -83,6 +89,8 @@ pub(crate) struct Arguments {
     pull: bool,
     #[command(flatten)]
     access: Access,
+    #[command(flatten)]
+    kube: kube::Arguments,
     #[command(flatten)]
     limits: LimitArguments,
 }
@@ -172,6 +180,7 @@ struct Serving<'a> {
     programs: Programs,
     callouts: Callouts,
     authority: Arc<Authority>,
+    kube: Option<Kube>,
     /// The errors that were there when the last change was taken.
     accepted: Vec<String>,
 }
@@ -183,15 +192,18 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
     })?;
     let pull = arguments.pull.then(|| arguments.access.clone());
     let authority = Arc::new(Authority::generate().map_err(anyhow::Error::msg)?);
+    let mut events = Events::new()?;
+    let profile = arguments.manifests.profile;
+    let kube = Kube::start(&arguments.kube, profile, own_folder, events.stored())?;
     let mut serving = Serving {
         arguments,
         images: Images::new(engine.clone(), Settings::default(), pull),
         programs: Programs::default(),
         callouts: Callouts::new(Arc::clone(&authority)),
         authority,
+        kube,
         accepted: Vec::new(),
     };
-    let mut events = Events::new()?;
     // Before anything is read, so that no change after that is missed.
     events.watch(serving.watched(), Vec::new());
     let (report, made) = serving.make()?;
@@ -213,7 +225,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
         ..Options::default()
     };
     let gateway = Gateway::start(options, made.snapshot).map_err(hint)?;
-    if gateway.listening().is_empty() {
+    if gateway.listening().is_empty() && serving.kube.is_none() {
         gateway.drain(Duration::ZERO);
         return Err(Usage(
             "no Gateway among the manifests; supply one with `--gateway NAME=CLASS`".to_owned(),
@@ -226,6 +238,10 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
     );
     anstream::eprint!("{}", tell::conditions(&report));
     anstream::eprint!("{}", tell::addresses(&gateway, &report, &cacert));
+    serving.write_status(&report, &made.problems, None);
+    if let Some(kube) = &serving.kube {
+        anstream::eprint!("{}", kube.told());
+    }
     anstream::eprintln!("ready");
     while events.next() == Event::Changed {
         serving.reload(&gateway, &cacert);
@@ -244,9 +260,23 @@ impl Serving<'_> {
     fn make(&mut self) -> anyhow::Result<(Report, Made)> {
         let manifests = &self.arguments.manifests;
         let settings = Settings::find(self.arguments.settings.as_deref(), &manifests.paths)?;
-        let files = manifests.read()?;
-        let options = manifests.options_with(&settings.gateways, &settings.substitute);
-        let report = check(&files.inputs(), &options);
+        let mut options = manifests.options_with(&settings.gateways, &settings.substitute);
+        let report = match &mut self.kube {
+            None => check(&manifests.read()?.inputs(), &options),
+            Some(kube) => {
+                kube.load(&manifests.read_if_named()?.inputs(), &options);
+                // They are objects now.
+                options.gateways.clear();
+                let stored = kube.manifests();
+                let input = |(name, bytes)| Input { name, bytes };
+                let inputs: Vec<_> = stored
+                    .iter()
+                    .map(|(n, b)| (n.as_str(), b.as_slice()))
+                    .map(input)
+                    .collect();
+                check(&inputs, &options)
+            }
+        };
         // One look at all of them, so that programs and callouts that nobody names any more end.
         let mut named = settings.services.clone();
         named.extend(settings.google_apis.clone());
@@ -285,14 +315,19 @@ impl Serving<'_> {
             Err(error) => return refused(&format!("{error:#}")),
         };
         let errors = tell::errors(&report, &made.problems);
-        if errors.iter().any(|error| !self.accepted.contains(error)) {
+        // What an API has taken counts, and what is wrong with it stands in its conditions.
+        let may_refuse = self.kube.is_none();
+        if may_refuse && errors.iter().any(|error| !self.accepted.contains(error)) {
             anstream::eprint!("{}", render::human(&report));
             anstream::eprint!("{}", tell::problems(&made.problems));
             return refused("it has errors");
         }
         if let Err(error) = gateway.reload(made.snapshot) {
-            return refused(&error.to_string());
+            let error = error.to_string();
+            self.write_status(&report, &made.problems, Some(&error));
+            return refused(&error);
         }
+        self.write_status(&report, &made.problems, None);
         self.accepted = errors;
         self.callouts.end();
         anstream::eprint!("{}", tell::conditions(&report));
@@ -303,22 +338,26 @@ impl Serving<'_> {
 
     /// Manifests and settings.
     fn watched(&self) -> Vec<PathBuf> {
-        let mut watched = self.arguments.manifests.paths.clone();
+        let manifests = &self.arguments.manifests;
+        let mut watched = Vec::new();
+        if self.kube.is_none() || manifests.are_named() {
+            watched.extend(manifests.paths.iter().cloned());
+        }
         watched.extend(self.arguments.settings.clone());
         watched
+    }
+
+    /// Writes conditions and events into the objects, if there is an API to show them.
+    fn write_status(&self, report: &Report, problems: &[Problem], unserved: Option<&str>) {
+        if let Some(kube) = &self.kube {
+            kube.reconciled(report, problems, unserved, self.arguments.bind);
+        }
     }
 
     fn write_authority(&self) -> anyhow::Result<PathBuf> {
         let path = match &self.arguments.cacert {
             Some(path) => path.clone(),
-            None => {
-                let folder = super::cache()?;
-                let folder = folder.parent().map(Path::to_path_buf).unwrap_or(folder);
-                let folder = folder.join("serve");
-                std::fs::create_dir_all(&folder)
-                    .with_context(|| format!("cannot make `{}`", folder.display()))?;
-                folder.join("cacert.pem")
-            }
+            None => own_folder()?.join("cacert.pem"),
         };
         let mut file = std::fs::File::create(&path)
             .with_context(|| format!("cannot write `{}`", path.display()))?;
@@ -326,6 +365,16 @@ impl Serving<'_> {
             .with_context(|| format!("cannot write `{}`", path.display()))?;
         Ok(path)
     }
+}
+
+/// Where files are written that nobody named.
+fn own_folder() -> anyhow::Result<PathBuf> {
+    let folder = super::cache()?;
+    let folder = folder.parent().map(Path::to_path_buf).unwrap_or(folder);
+    let folder = folder.join("serve");
+    std::fs::create_dir_all(&folder)
+        .with_context(|| format!("cannot make `{}`", folder.display()))?;
+    Ok(folder)
 }
 
 fn refused(why: &str) {

@@ -13,6 +13,8 @@ use notify::{RecommendedWatcher, RecursiveMode, Watcher as _};
 pub(crate) enum Event {
     /// A file changed.
     Changed,
+    /// An object changed, which is whole at once.
+    Stored,
     /// The gateway is to end.
     Stop,
 }
@@ -22,6 +24,7 @@ const SETTLE: Duration = Duration::from_millis(50);
 
 /// Tells of changes and signals.
 pub(crate) struct Events {
+    sender: Sender<Event>,
     received: Receiver<Event>,
     watcher: RecommendedWatcher,
     watched: Vec<PathBuf>,
@@ -40,6 +43,7 @@ impl Events {
         })?;
         let images: Arc<Mutex<Vec<PathBuf>>> = Arc::default();
         let known = Arc::clone(&images);
+        let own = sender.clone();
         let watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
             let concerns = event.is_ok_and(|event| {
                 let images = known.lock().unwrap_or_else(PoisonError::into_inner);
@@ -52,6 +56,7 @@ impl Events {
         })
         .context("cannot watch files")?;
         Ok(Self {
+            sender: own,
             received,
             watcher,
             watched: Vec::new(),
@@ -94,16 +99,28 @@ impl Events {
         self.watched = wanted;
     }
 
+    /// Tells that an object changed, from any thread.
+    pub(crate) fn stored(&self) -> Box<dyn Fn() + Send + Sync> {
+        let sender = self.sender.clone();
+        Box::new(move || {
+            // The receiver only goes away with the program.
+            let _ = sender.send(Event::Stored);
+        })
+    }
+
     /// Waits for the next event. Changes that come close together are one.
     pub(crate) fn next(&self) -> Event {
-        let Ok(Event::Changed) = self.received.recv() else {
-            return Event::Stop;
-        };
+        let mut last = self.received.recv().unwrap_or(Event::Stop);
         loop {
-            match self.received.recv_timeout(SETTLE) {
-                Ok(Event::Changed) => {}
-                Ok(Event::Stop) => return Event::Stop,
-                Err(_) => return Event::Changed,
+            let next = match last {
+                Event::Stop => return Event::Stop,
+                Event::Changed => self.received.recv_timeout(SETTLE).ok(),
+                Event::Stored => self.received.try_recv().ok(),
+            };
+            match (next, last) {
+                (None, _) => return Event::Changed,
+                (Some(Event::Stored), Event::Changed) => {}
+                (Some(event), _) => last = event,
             }
         }
     }
