@@ -14,6 +14,7 @@ peers=(
   wrk:wrk
   curl:curl
   chromium:chromium
+  kubectl:
   wasm-validate:wabt
 )
 
@@ -89,6 +90,9 @@ get_envoy() {
   rm -rf "$new"
   return "$status"
 }
+
+have_kubectl() { have kubectl; }
+get_kubectl() { say "install kubectl: https://kubernetes.io/docs/tasks/tools"; return 1; }
 
 # Unpacked, not installed: the package would start a registry and keep it running.
 have_registry() { have docker-registry; }

@@ -84,8 +84,8 @@ fn main() -> ExitCode {
             "gke" => gke::measure(),
             "sdk" => sdk::measure(),
             "parity" => parity::measure(),
-            // Whole processes under load: the program `bench-gateway`.
-            "bench" => {}
+            // What only whole processes show: `scripts/figures` runs them.
+            "bench" | "kubectl" => {}
             group if GROUPS.contains(&group) => eprintln!("no figures in group `{group}` yet"),
             other => {
                 eprintln!(

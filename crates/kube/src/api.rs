@@ -26,6 +26,7 @@ use crate::failure::Failure;
 use crate::kinds::Kind;
 use crate::object::Key;
 use crate::openapi;
+use crate::proto;
 use crate::store::Store;
 use crate::workloads;
 
@@ -64,6 +65,8 @@ pub enum Reply {
     Whole(Whole),
     /// Changes as they come, a line each.
     Watch(Watch),
+    /// A document that is no JSON: its media type and its bytes.
+    Binary(&'static str, Vec<u8>),
 }
 
 /// A reply with all that there is to say.
@@ -157,6 +160,9 @@ impl Api {
         if !request.knows(&self.settings.token) {
             return Err(Failure::unauthorized());
         }
+        if path == "/openapi/v2" && request.accept.contains("protobuf") {
+            return Ok(Reply::Binary(proto::OPENAPI, proto::openapi()));
+        }
         if !request.takes_json() {
             return Err(Failure::not_acceptable());
         }
@@ -191,7 +197,7 @@ impl Api {
     /// Documents about the API itself.
     fn document(&self, path: &str, request: &Request) -> Option<Value> {
         let profile = self.settings.profile;
-        let aggregated = request.accept.contains("as=APIGroupDiscoveryList");
+        let aggregated = request.accept.contains("v=v2;as=APIGroupDiscoveryList");
         let parts: Vec<_> = path.split('/').skip(1).collect();
         Some(match parts[..] {
             ["version"] => discovery::version(profile),

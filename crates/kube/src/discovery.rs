@@ -5,6 +5,10 @@ use serde_json::{Value, json};
 
 use crate::kinds::{Info, Kind, group_version};
 
+/// The media type of everything at once.
+pub(crate) const AGGREGATED: &str =
+    "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList";
+
 /// What can be done with objects.
 const VERBS: [&str; 8] = [
     "create",

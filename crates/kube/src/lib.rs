@@ -50,6 +50,7 @@ mod workloads;
 mod api;
 mod discovery;
 mod openapi;
+mod proto;
 mod table;
 
 mod body;

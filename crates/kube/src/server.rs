@@ -19,6 +19,7 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::api::{Api, Method, Reply, Request, Whole};
 use crate::body::Lines;
+use crate::discovery;
 use crate::failure::Failure;
 use crate::identity::Identity;
 
@@ -172,9 +173,15 @@ async fn respond(api: &Arc<Api>, request: hyper::Request<Incoming>) -> hyper::Re
     };
     match reply {
         Reply::Whole(reply) => whole(reply),
+        Reply::Binary(media, bytes) => answer(
+            200,
+            media,
+            Full::new(Bytes::from(bytes)).boxed_unsync(),
+            &[],
+        ),
         Reply::Watch(watch) => {
             let lines = Lines::new(watch.on(api));
-            answer(200, lines.boxed_unsync(), &[])
+            answer(200, "application/json", lines.boxed_unsync(), &[])
         }
     }
 }
@@ -185,14 +192,19 @@ fn whole(reply: Whole) -> hyper::Response<Body> {
         Some(text) => text.to_owned(),
         None => reply.body.to_string(),
     };
+    // Clients tell the new form of discovery from the old one by its type alone.
+    let media = match reply.body.get("kind").and_then(serde_json::Value::as_str) {
+        Some("APIGroupDiscoveryList") => discovery::AGGREGATED,
+        _ => "application/json",
+    };
     let body = Full::new(Bytes::from(text)).boxed_unsync();
-    answer(reply.code, body, &reply.warnings)
+    answer(reply.code, media, body, &reply.warnings)
 }
 
-fn answer(code: u16, body: Body, warnings: &[String]) -> hyper::Response<Body> {
+fn answer(code: u16, media: &str, body: Body, warnings: &[String]) -> hyper::Response<Body> {
     let mut response = hyper::Response::builder()
         .status(code)
-        .header(CONTENT_TYPE, "application/json")
+        .header(CONTENT_TYPE, media)
         .header("cache-control", "no-cache, private");
     for warning in warnings {
         let quoted = warning.replace('\\', "\\\\").replace('"', "\\\"");

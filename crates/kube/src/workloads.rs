@@ -65,9 +65,10 @@ pub(crate) fn reconcile(store: &mut Store, namespace: &str, now: &str) -> Result
                 store.create(&key, pod, now)?;
             }
             Some(there) => {
-                let mut object = (**there).clone();
-                object["spec"] = pod["spec"].clone();
-                if is_ready(&object) != is_ready(&pod) {
+                let starts = is_ready(there) != is_ready(&pod);
+                if starts {
+                    let mut object = (**there).clone();
+                    object["spec"] = pod["spec"].clone();
                     object["status"] = pod_status(&pod, now);
                     store.update(&key, object)?;
                 }

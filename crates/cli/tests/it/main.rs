@@ -10,6 +10,7 @@ mod explain;
 mod explore;
 mod export;
 mod images;
+mod kube;
 mod new;
 mod registry;
 mod serve;

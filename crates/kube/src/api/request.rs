@@ -5,6 +5,7 @@ use serde_json::Value;
 use crate::failure::Failure;
 use crate::kinds::{Kind, group_version};
 use crate::object::Key;
+use crate::proto;
 
 /// The methods that there are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -97,6 +98,9 @@ impl Request {
 
     /// The body as a value: JSON, or YAML where the media type says so.
     pub(super) fn value(&self) -> Result<Value, Failure> {
+        if self.media() == proto::MEDIA {
+            return proto::read(&self.body);
+        }
         if self.media().ends_with("yaml") {
             let input = gatewright_gke::Input {
                 name: "request",
