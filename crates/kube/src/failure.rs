@@ -129,19 +129,28 @@ impl Failure {
     /// Fields that others manage would be changed.
     #[must_use]
     pub fn apply_conflict(causes: &[Cause]) -> Self {
-        let plural = if causes.len() == 1 { "" } else { "s" };
-        let list: Vec<_> = causes
-            .iter()
-            .map(|cause| format!("{}: {}", cause.message, cause.field))
-            .collect();
-        let message = format!(
-            "Apply failed with {} conflict{plural}: {}",
-            causes.len(),
-            match &list[..] {
-                [one] => one.clone(),
-                all => format!("conflicts:\n- {}", all.join("\n- ")),
+        let message = match causes {
+            [one] => format!(
+                "Apply failed with 1 conflict: {}: {}",
+                one.message, one.field
+            ),
+            all => {
+                let mut lines = Vec::new();
+                let mut managers: Vec<_> = all.iter().map(|cause| &cause.message).collect();
+                managers.sort();
+                managers.dedup();
+                for manager in managers {
+                    lines.push(format!("{}:", manager.replacen("conflict", "conflicts", 1)));
+                    let own = all.iter().filter(|cause| cause.message == *manager);
+                    lines.extend(own.map(|cause| format!("- {}", cause.field)));
+                }
+                format!(
+                    "Apply failed with {} conflicts: {}",
+                    all.len(),
+                    lines.join("\n")
+                )
             }
-        );
+        };
         let mut failure = Self::new(409, "Conflict", message);
         failure.details =
             Some(json!({"causes": causes.iter().map(Cause::json).collect::<Vec<_>>()}));

@@ -370,7 +370,12 @@ impl Api {
         let key = Key::of(target.kind, before);
         let made = if write.dry {
             let mut dry = Store::trial(&key, before, store.revision());
-            dry.update(&key, object)?
+            let mut made = (*dry.update(&key, object)?).clone();
+            // There is no write that could have a number.
+            if let Some(there) = meta(before, "resourceVersion") {
+                meta_mut(&mut made).insert("resourceVersion".to_owned(), there.clone());
+            }
+            Arc::new(made)
         } else {
             let made = store.update(&key, object)?;
             if target.subresource.is_none() {
