@@ -5,6 +5,8 @@
 //! what the controller found.
 
 mod controller;
+mod load;
+mod patches;
 mod request;
 mod verbs;
 mod watch;
@@ -64,7 +66,7 @@ pub enum Reply {
     /// All at once.
     Whole(Whole),
     /// Changes as they come, a line each.
-    Watch(Watch),
+    Watch(Box<Watch>),
     /// A document that is no JSON: its media type and its bytes.
     Binary(&'static str, Vec<u8>),
 }
@@ -176,7 +178,8 @@ impl Api {
         if request.method == Method::Get && target.name.is_none() {
             let wants = request.flag("watch");
             return if wants {
-                self.watch(request, &target).map(Reply::Watch)
+                self.watch(request, &target)
+                    .map(|watch| Reply::Watch(Box::new(watch)))
             } else {
                 self.list(request, &target)
                     .map(|body| Reply::Whole(Whole::fine(body)))

@@ -26,7 +26,6 @@ pub(crate) fn fill(
         Kind::Secret => return secret(object),
         Kind::Deployment => return deployment(object),
         Kind::Namespace => namespace(object),
-        Kind::GatewayClass | Kind::Gateway => {}
         _ => {}
     }
     Ok(())

@@ -1,4 +1,4 @@
-//! What is done with objects: read, listed, created, updated, patched, deleted.
+//! What is done with objects: read, listed, created, updated, deleted.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -7,31 +7,17 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 
-use super::{Api, Method, Request, Target, Whole, ensure_namespace, follow, now, shown};
+use super::{Api, Method, Request, Target, Whole, follow, now, shown};
 use crate::admission::{Admitted, FieldValidation, admit};
 use crate::defaults;
 use crate::failure::Failure;
 use crate::kinds::Kind;
 use crate::object::{Key, at, meta, meta_mut, meta_text};
-use crate::patch::apply::{Applier, apply, note_update};
+use crate::patch::apply::{Applier, note_update};
 use crate::patch::fields::Manager;
-use crate::patch::{PatchType, json_patch, merge, strategic};
 use crate::selector::Selector;
 use crate::store::{Scope, Store, list_json};
 use crate::table;
-
-/// What takes which patches.
-const CUSTOM: &[&str] = &[
-    "application/json-patch+json",
-    "application/merge-patch+json",
-    "application/apply-patch+yaml",
-];
-const BUILT_IN: &[&str] = &[
-    "application/json-patch+json",
-    "application/merge-patch+json",
-    "application/strategic-merge-patch+json",
-    "application/apply-patch+yaml",
-];
 
 impl Target {
     pub(super) fn scope(&self, request: &Request) -> Result<Scope, Failure> {
@@ -51,17 +37,17 @@ impl Target {
 }
 
 /// The object that a request is about to write, and how.
-struct Write<'r> {
-    request: &'r Request,
-    target: &'r Target,
-    manager: Manager,
+pub(super) struct Write<'r> {
+    pub(super) request: &'r Request,
+    pub(super) target: &'r Target,
+    pub(super) manager: Manager,
     validation: FieldValidation,
     /// Nothing is kept, and the answer is what would have been.
-    dry: bool,
+    pub(super) dry: bool,
 }
 
 impl<'r> Write<'r> {
-    fn new(request: &'r Request, target: &'r Target) -> Result<Self, Failure> {
+    pub(super) fn new(request: &'r Request, target: &'r Target) -> Result<Self, Failure> {
         let dry = match request.parameter("dryRun") {
             "" => false,
             "All" => true,
@@ -84,7 +70,7 @@ impl<'r> Write<'r> {
         })
     }
 
-    fn applier<'a>(&self, api_version: &'a str, time: &'a str) -> Applier<'a> {
+    pub(super) fn applier<'a>(&self, api_version: &'a str, time: &'a str) -> Applier<'a> {
         Applier {
             manager: self.manager.clone(),
             force: self.request.flag("force"),
@@ -151,7 +137,7 @@ impl Api {
     }
 
     /// An object as a client sent it, held against where it was sent.
-    fn sent(
+    pub(super) fn sent(
         &self,
         write: &Write<'_>,
         mut object: Value,
@@ -266,7 +252,7 @@ impl Api {
     }
 
     /// Runs the checks of the API server and its defaults.
-    fn admitted(
+    pub(super) fn admitted(
         &self,
         write: &Write<'_>,
         object: Value,
@@ -308,7 +294,7 @@ impl Api {
         self.put_over(write, &mut store, &before, object, Noted::Here)
     }
 
-    fn put_over(
+    pub(super) fn put_over(
         &self,
         write: &Write<'_>,
         store: &mut Store,
@@ -390,90 +376,6 @@ impl Api {
         })
     }
 
-    fn patch(&self, mut write: Write<'_>, name: &str) -> Result<Whole, Failure> {
-        let (request, target) = (write.request, write.target);
-        let info = target.kind.info();
-        let accepted = if info.built_in { BUILT_IN } else { CUSTOM };
-        let patch_type = PatchType::of(request.media())
-            .filter(|kind| info.built_in || *kind != PatchType::Strategic)
-            .ok_or_else(|| Failure::unsupported(accepted))?;
-        let patch = request.value()?;
-        let key = target.key(name);
-        let mut store = self.store();
-        let before = store.get(&key).cloned();
-        if patch_type == PatchType::Apply {
-            if request.parameter("fieldManager").is_empty() {
-                return Err(Failure::bad_request(
-                    "PatchOptions.meta.k8s.io \"\" is invalid: fieldManager: Required value: is required for apply patch",
-                ));
-            }
-            write.manager.applies = true;
-            if meta(&patch, "managedFields").is_some_and(|fields| !fields.is_null()) {
-                return Err(Failure::bad_request("metadata.managedFields must be nil"));
-            }
-            let wanted = self.sent(&write, patch, Some(name))?;
-            return self.apply(&write, &mut store, before.as_ref(), &key, &wanted);
-        }
-        let before = before.ok_or_else(|| Failure::not_found(info, name))?;
-        // In the version that the client speaks, which the patch may name.
-        let mut object = shown(&before, target);
-        match patch_type {
-            PatchType::Json => json_patch(&mut object, &patch)?,
-            PatchType::Strategic => strategic(target.kind, &mut object, &patch)?,
-            PatchType::Merge | PatchType::Apply => merge(&mut object, &patch),
-        }
-        let object = self.sent(&write, object, Some(name))?;
-        self.put_over(&write, &mut store, &before, object, Noted::Here)
-    }
-
-    fn apply(
-        &self,
-        write: &Write<'_>,
-        store: &mut Store,
-        before: Option<&Arc<Value>>,
-        key: &Key,
-        wanted: &Value,
-    ) -> Result<Whole, Failure> {
-        let target = write.target;
-        let (time, api_version) = (now(), target.api_version());
-        let applier = write.applier(&api_version, &time);
-        match before {
-            Some(before) => {
-                let mut object = apply(target.kind, before, wanted, &applier)?;
-                if let Some(sent) = meta(wanted, "resourceVersion") {
-                    meta_mut(&mut object).insert("resourceVersion".to_owned(), sent.clone());
-                }
-                self.put_over(write, store, before, object, Noted::Already)
-            }
-            None if target.subresource.is_some() => {
-                Err(Failure::not_found(target.kind.info(), &key.name))
-            }
-            None => {
-                if let Some(namespace) = &target.namespace {
-                    need_namespace(store, namespace)?;
-                }
-                let empty = json!({"metadata": {}});
-                let object = apply(target.kind, &empty, wanted, &applier)?;
-                let Admitted { object, warnings } = self.admitted(write, object, None, store)?;
-                if write.dry {
-                    let made = Store::new().create(key, object, &time)?;
-                    return Ok(Whole {
-                        code: 201,
-                        body: shown(&made, target),
-                        warnings,
-                    });
-                }
-                let made = store.create(key, object, &time)?;
-                follow(store, target.kind, &key.namespace)?;
-                Ok(Whole {
-                    code: 201,
-                    body: shown(&made, target),
-                    warnings,
-                })
-            }
-        }
-    }
-
     fn delete(&self, write: &Write<'_>, name: &str) -> Result<Whole, Failure> {
         let target = write.target;
         if target.subresource.is_some() {
@@ -541,86 +443,17 @@ impl Api {
         let list = list_json(target.kind, &target.version, store.revision(), items);
         Ok(Whole::fine(list))
     }
-
-    /// Puts an object in the store that comes from a file and not from a client, as `kubectl apply`
-    /// would, except that a namespace that is not there is made.
-    ///
-    /// # Errors
-    /// What the API server says to it.
-    pub fn load(&self, object: &Value) -> Result<(), Failure> {
-        let name = object
-            .get("kind")
-            .and_then(Value::as_str)
-            .unwrap_or_default();
-        let kind = Kind::from_name(name).ok_or_else(|| Failure::no_such_path(name))?;
-        let key = Key::of(kind, object);
-        let info = kind.info();
-        let target = Target {
-            kind,
-            version: object
-                .get("apiVersion")
-                .and_then(Value::as_str)
-                .and_then(|version| version.rsplit('/').next())
-                .unwrap_or(info.versions[0])
-                .to_owned(),
-            namespace: info.namespaced.then(|| key.namespace.clone()),
-            name: Some(key.name.clone()),
-            subresource: None,
-        };
-        if info.namespaced {
-            ensure_namespace(&mut self.store(), &key.namespace)?;
-        }
-        let request = Request {
-            method: Method::Patch,
-            path: String::new(),
-            query: [
-                ("fieldManager", "gatewright"),
-                ("force", "true"),
-                ("fieldValidation", "Warn"),
-            ]
-            .map(|(name, value)| (name.to_owned(), value.to_owned()))
-            .to_vec(),
-            accept: String::new(),
-            content_type: "application/apply-patch+yaml".to_owned(),
-            authorization: String::new(),
-            user_agent: String::new(),
-            body: Vec::new(),
-        };
-        let mut write = Write::new(&request, &target)?;
-        write.manager.applies = true;
-        let mut wanted = self.sent(&write, object.clone(), Some(&key.name))?;
-        crate::object::as_map(&mut wanted).remove("status");
-        let mut store = self.store();
-        let before = store.get(&key).cloned();
-        self.apply(&write, &mut store, before.as_ref(), &key, &wanted)?;
-        self.revision.send_replace(store.revision());
-        Ok(())
-    }
-
-    /// Deletes an object that came from a file which has it no longer.
-    ///
-    /// # Errors
-    /// That this cannot be kept.
-    pub fn unload(&self, key: &Key) -> Result<(), Failure> {
-        let mut store = self.store();
-        if store.get(key).is_some() {
-            store.delete(key, &Value::Null, &now())?;
-            follow(&mut store, key.kind, &key.namespace)?;
-            self.revision.send_replace(store.revision());
-        }
-        Ok(())
-    }
 }
 
 /// Whether `managedFields` are to be brought up to date.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Noted {
+pub(super) enum Noted {
     Here,
     /// Server-side apply did it.
     Already,
 }
 
-fn need_namespace(store: &Store, namespace: &str) -> Result<(), Failure> {
+pub(super) fn need_namespace(store: &Store, namespace: &str) -> Result<(), Failure> {
     let key = Key {
         kind: Kind::Namespace,
         namespace: String::new(),

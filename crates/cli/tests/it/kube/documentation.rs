@@ -60,7 +60,7 @@ impl Page {
         for step in steps {
             cluster.curlrc();
             let begun = std::time::Instant::now();
-            let (run, all) = loop {
+            let all = loop {
                 let run = cluster.sh(&step.line);
                 let all = if run.out.ends_with('\n') || run.out.is_empty() {
                     format!("{}{}", run.out, run.err)
@@ -81,11 +81,10 @@ impl Page {
                     } else if step.printed {
                         self.worked += 1;
                     }
-                    break (run, all);
+                    break all;
                 }
             };
             self.commands += usize::from(step.printed);
-            let _ = run;
             let home = cluster.at(".").display().to_string();
             let shown = all.replace(&home, "~");
             let _ = write!(
