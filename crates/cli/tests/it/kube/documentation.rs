@@ -181,6 +181,10 @@ fn services(page: &mut Page) {
     ] {
         cluster.page(name, GATEWAY);
     }
+    let route = documented("store-route.yaml")
+        .replace("GATEWAY_NAME", GATEWAY)
+        .replace("service-extensions.example.com", "service-extensions.com");
+    cluster.file("store-route.yaml", route);
     let app = documented("extension-service-app.yaml").replace("SECRET_NAME", "callout-tls");
     cluster.file("extension-service-app.yaml", app);
     let made = cluster.sh(
@@ -210,14 +214,15 @@ fn services(page: &mut Page) {
             step("Make sure that the application was deployed.", "kubectl get pod --selector app=store", &["NAME READY STATUS RESTARTS AGE extension-service-app-", "1/1 Running 0"]),
             step("Make sure that the Service was deployed.", "kubectl get service extension-service", &["NAME TYPE CLUSTER-IP EXTERNAL-IP PORT(S) AGE extension-service ClusterIP 34.118.", "<none> 443/TCP"]),
             step("The page's first `store-route.yaml` lacks a blank after `name:`, which is told.", "kubectl apply -f store-route-without-space.yaml", &["error: error parsing store-route-without-space.yaml: error converting YAML to JSON: yaml:"]).fails(),
-            step("With the blank.", "kubectl apply -f store-route.yaml", &["httproute.gateway.networking.k8s.io/store created"]),
+            step("With the blank, and with the host that the page's own output has: it prints `service-extensions.example.com`, while the callout asks for `service-extensions.com`.", "kubectl apply -f store-route.yaml", &["httproute.gateway.networking.k8s.io/store created"]),
             step("The routing extension.", "kubectl apply -f gcp-routing-extension.yaml", &["gcproutingextension.networking.gke.io/my-gateway-extension created"]),
             step("Make sure that it was deployed.", "kubectl describe gcproutingextension my-gateway-extension", &["Spec: Extension Chains: Extensions: Authority: myext.com Backend Ref: Group: Kind: Service Name: extension-service Port: 443 Name: ext1 Timeout: 1s", &routed]),
             step("Make sure that it is bound to the Gateway.", &describe_gateway, &["networking.gke.io/lb-route-extensions: projects/1234567890/locations/us-central1/lbRouteExtensions/", "Finalizers: gateway.finalizer.networking.gke.io"]),
             step("Make sure that it is programmed.", "kubectl describe gcproutingextension my-gateway-extension", &[CONDITION, &routed]),
             step("The Gateway's address.", &get_address, &[&address]),
             step("The callout answers on the way.", &curl, &["HTTP/1.1 200 OK", "\"metadata\": \"store-v1\""]),
-            step("Traffic extensions: the route is the same.", "kubectl apply -f store-route.yaml", &["httproute.gateway.networking.k8s.io/store unchanged"]),
+            step("Traffic extensions: the route is the same. It is `configured` again, since lists of custom kinds are compared without the server's defaults.", "kubectl apply -f store-route.yaml", &["httproute.gateway.networking.k8s.io/store configured"]),
+            step("The routing extension would send the request to `/`, which this one does not care for; the page has each by itself.", "kubectl delete -f gcp-routing-extension.yaml", &["deleted"]).prepares(),
             step("The traffic extension.", "kubectl apply -f gcp-traffic-extension.yaml", &["gcptrafficextension.networking.gke.io/my-traffic-extension created"]),
             step("Make sure that it was deployed.", "kubectl describe gcptrafficextension my-traffic-extension", &["Cel Matcher: request.path.contains(\"serviceextensions\")", &trafficked]),
             step("Make sure that it is bound to the Gateway.", &describe_gateway, &["networking.gke.io/lb-traffic-extensions: projects/1234567890/locations/us-central1/lbTrafficExtensions/"]),
