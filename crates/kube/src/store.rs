@@ -244,7 +244,7 @@ impl Store {
         if leaves {
             return self.remove(key, object);
         }
-        if object == **&before {
+        if object == *before {
             return Ok(before);
         }
         if let Some(generation) = meta(&before, "generation").and_then(Value::as_i64)

@@ -46,10 +46,10 @@ fn map<'p>(
         target.retain(|key, _| kept.iter().any(|keep| keep == key));
     }
     for (key, value) in patch {
-        if let Some(list) = key.strip_prefix("$deleteFromPrimitiveList/") {
-            if let (Some(Value::Array(items)), Value::Array(gone)) = (target.get_mut(list), value) {
-                items.retain(|item| !gone.contains(item));
-            }
+        if let Some(list) = key.strip_prefix("$deleteFromPrimitiveList/")
+            && let (Some(Value::Array(items)), Value::Array(gone)) = (target.get_mut(list), value)
+        {
+            items.retain(|item| !gone.contains(item));
         }
     }
     for (key, value) in patch {
