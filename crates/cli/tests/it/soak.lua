@@ -1,19 +1,14 @@
 -- What wrk asks for, and what it must be answered. Upstreams answer with the path that they were
--- asked for; a plugin adds `x-plugin`, a filter `x-round`, a callout `hello`.
-local paths = { "/plain", "/plugin" }
+-- asked for; a plugin adds `x-plugin`, a filter `x-round`, a callout
+-- `header-response`.
+local paths = { "/plain", "/plugin", "/open", "/closed" }
 local turn = 0
 local threads = {}
 
-ok, failed, wrong, sample = 0, 0, 0, ""
+ok, failed, refused, wrong, sample = 0, 0, 0, 0, ""
 
 function setup(thread)
   table.insert(threads, thread)
-end
-
-function init(arguments)
-  for _, path in ipairs(arguments) do
-    table.insert(paths, path)
-  end
 end
 
 function request()
@@ -30,11 +25,15 @@ local function is_right(status, headers, body)
   if path == nil or (round ~= "one" and round ~= "two") then
     return false
   end
-  local plugin = headers["x-plugin"]
+  local plugin, callout = headers["x-plugin"], headers["header-response"]
   if path == "/plugin" then
-    return plugin == "seen" or plugin == "newer"
+    return (plugin == "seen" or plugin == "newer") and callout == nil
+  elseif path == "/closed" then
+    return plugin == nil and callout == "response"
+  elseif path == "/open" then
+    return plugin == nil and (callout == "response" or callout == nil)
   end
-  return plugin == nil
+  return plugin == nil and callout == nil
 end
 
 function response(status, headers, body)
@@ -42,6 +41,9 @@ function response(status, headers, body)
     ok = ok + 1
   elseif status == 502 then
     failed = failed + 1
+  elseif status == 500 then
+    -- Without its callout; whether it was dead then is seen elsewhere.
+    refused = refused + 1
   else
     wrong = wrong + 1
     sample = status .. " " .. body
@@ -49,7 +51,7 @@ function response(status, headers, body)
 end
 
 function done(summary)
-  local all = { ok = 0, failed = 0, wrong = 0 }
+  local all = { ok = 0, failed = 0, refused = 0, wrong = 0 }
   for _, thread in ipairs(threads) do
     for name in pairs(all) do
       all[name] = all[name] + thread:get(name)

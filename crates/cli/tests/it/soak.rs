@@ -1,17 +1,20 @@
-//! Faults under load: `wrk` asks without a pause while manifests are reloaded, a plugin is replaced
-//! and an upstream resets one request in ten. What a fault owns may be lost, and nothing else.
+//! Faults under load: `wrk` asks without a pause while manifests are reloaded, a plugin is replaced, a
+//! callout is killed and started again, and an upstream resets one request in ten. What a fault owns
+//! may be lost, and nothing else.
 //!
 //! A minute of it; `GATEWRIGHT_SOAK_SECONDS` asks for another time, as `scripts/figures` does.
 
+mod faults;
+
 use std::collections::BTreeMap;
-use std::io::{Read as _, Write as _};
-use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::channel;
-use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
+
+use faults::{Callout, Upstream, marking, probe};
 
 use crate::docker_registry::peer;
 use crate::serving::{PATIENCE, Serving, resident};
@@ -21,113 +24,10 @@ use crate::support::{Place, figure};
 const RELOAD: Duration = Duration::from_millis(200);
 /// Reloads between two plugins.
 const REPLACE: usize = 5;
-/// Of so many requests the upstream resets one.
-const RESET: u64 = 10;
+/// Reloads between two deaths of the callout.
+const KILL: usize = 15;
 /// Memory that may be had in the end over that after the first minute.
 const GROWTH_MIB: f64 = 20.0;
-
-/// An upstream that answers `ok` and the path, resets one request in ten, and can be ended with all
-/// its connections.
-struct Upstream {
-    at: SocketAddr,
-    resets: Arc<AtomicU64>,
-    connections: Arc<Mutex<Vec<TcpStream>>>,
-    over: Arc<AtomicBool>,
-}
-
-impl Upstream {
-    fn start() -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-        let upstream = Self {
-            at: listener.local_addr().expect("an address"),
-            resets: Arc::default(),
-            connections: Arc::default(),
-            over: Arc::default(),
-        };
-        let (resets, asked) = (Arc::clone(&upstream.resets), Arc::new(AtomicU64::new(0)));
-        let (connections, over) = (
-            Arc::clone(&upstream.connections),
-            Arc::clone(&upstream.over),
-        );
-        std::thread::spawn(move || {
-            for stream in listener.incoming().map_while(Result::ok) {
-                if over.load(Ordering::Relaxed) {
-                    break;
-                }
-                let mut kept = connections.lock().expect("not poisoned");
-                // Of those that are over only the number is left to be kept.
-                kept.retain(|stream| stream.peer_addr().is_ok());
-                kept.extend(stream.try_clone());
-                drop(kept);
-                let (resets, asked) = (Arc::clone(&resets), Arc::clone(&asked));
-                std::thread::spawn(move || answer(stream, &asked, &resets));
-            }
-        });
-        upstream
-    }
-
-    /// Closes every connection.
-    fn end(&self) {
-        self.over.store(true, Ordering::Relaxed);
-        let _ = TcpStream::connect(self.at);
-        for stream in self.connections.lock().expect("not poisoned").drain(..) {
-            let _ = stream.shutdown(std::net::Shutdown::Both);
-        }
-    }
-}
-
-/// Answers the requests of a connection.
-fn answer(mut stream: TcpStream, asked: &AtomicU64, resets: &AtomicU64) {
-    let mut read = Vec::new();
-    let mut buffer = [0; 4096];
-    loop {
-        while !read.windows(4).any(|end| end == b"\r\n\r\n") {
-            // Looked at and left there: what is not read when a connection is closed resets it.
-            let Ok(count @ 1..) = stream.peek(&mut buffer) else {
-                return;
-            };
-            if read.is_empty() && asked.fetch_add(1, Ordering::Relaxed) % RESET == RESET - 1 {
-                resets.fetch_add(1, Ordering::Relaxed);
-                let _ = stream.shutdown(std::net::Shutdown::Both);
-                return;
-            }
-            stream
-                .read_exact(&mut buffer[..count])
-                .expect("it is there");
-            read.extend_from_slice(&buffer[..count]);
-        }
-        let head = String::from_utf8_lossy(&read);
-        let body = format!("ok {}\n", head.split(' ').nth(1).unwrap_or_default());
-        let answer = format!(
-            "HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{body}",
-            body.len()
-        );
-        read.clear();
-        if stream.write_all(answer.as_bytes()).is_err() {
-            return;
-        }
-    }
-}
-
-/// A plugin that marks responses.
-fn marking(mark: &str) -> Vec<u8> {
-    wat::parse_str(format!(
-        r#"(module
-            (import "env" "proxy_add_header_map_value"
-                (func $add (param i32 i32 i32 i32 i32) (result i32)))
-            (memory (export "memory") 1)
-            (data (i32.const 0) "x-plugin")
-            (data (i32.const 16) "{mark}")
-            (func (export "proxy_abi_version_0_2_1"))
-            (func (export "malloc") (param i32) (result i32) i32.const 1024)
-            (func (export "proxy_on_response_headers") (param i32 i32 i32) (result i32)
-                (drop (call $add (i32.const 2) (i32.const 0) (i32.const 8)
-                    (i32.const 16) (i32.const {})))
-                i32.const 0))"#,
-        mark.len()
-    ))
-    .expect("valid text")
-}
 
 const MANIFESTS: &str = "
 apiVersion: gateway.networking.k8s.io/v1
@@ -155,6 +55,35 @@ spec:
     - name: plugin
       supportedEvents: [RequestHeaders, ResponseHeaders]
       backendRef: {group: networking.gke.io, kind: GCPWasmPlugin, name: plugin}
+  - name: open
+    matchCondition: {celExpressions: [{celMatcher: request.path.startsWith(\"/open\")}]}
+    extensions:
+    - name: open
+      authority: callout.test
+      failOpen: true
+      supportedEvents: [RequestHeaders, ResponseHeaders]
+      backendRef: {kind: Service, name: callout, port: 443}
+  - name: closed
+    matchCondition: {celExpressions: [{celMatcher: request.path.startsWith(\"/closed\")}]}
+    extensions:
+    - name: closed
+      authority: callout.test
+      supportedEvents: [RequestHeaders, ResponseHeaders]
+      backendRef: {kind: Service, name: callout, port: 443}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: callout}
+spec: {ports: [{port: 443, appProtocol: HTTP2}], selector: {app: callout}}
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: callout}
+spec:
+  selector: {matchLabels: {app: callout}}
+  template:
+    metadata: {labels: {app: callout}}
+    spec: {containers: [{name: callout, image: r.test/callout}]}
 ";
 
 /// The route, which tells its responses which round it is of.
@@ -202,6 +131,7 @@ fn faults_under_load_cost_what_they_own_and_nothing_else() {
     let Some(wrk) = peer("wrk") else { return };
     let seconds = seconds();
     let upstream = Upstream::start();
+    let mut callout = Callout::start();
     let place = Place::new();
     std::fs::create_dir(place.at("m")).expect("a folder");
     place.file("m/gateway.yaml", MANIFESTS);
@@ -211,26 +141,34 @@ fn faults_under_load_cost_what_they_own_and_nothing_else() {
         "m/gatewright.yaml",
         format!(
             "images: {{us-docker.pkg.dev/p/r/plugin:v1: {{wasm: ../plugin.wasm}}}}\n\
-             services: {{up: {{address: '{}'}}}}\n",
-            upstream.at
+             services:\n  up: {{address: '{}'}}\n  callout: {{plaintext: '{}'}}\n",
+            upstream.at,
+            callout.at()
         ),
     );
     let mut serving = Serving::start(&place, &["--no-access-log"]);
     let process = serving.child.id();
     let before = descriptors(process);
 
+    let at = format!("127.0.0.1:{}", serving.port("http"));
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/soak.lua");
     let load = Command::new(wrk)
         .args(["--threads", "2", "--connections", "32", "--timeout", "30s"])
         .args(["--duration", &format!("{seconds}s"), "--script"])
         .arg(script)
-        .arg(format!("http://127.0.0.1:{}/", serving.port("http")))
+        .arg(format!("http://{at}/"))
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
         .expect("wrk starts");
     let (done, over) = channel();
     std::thread::spawn(move || done.send(load.wait_with_output()));
+    // One client beside it knows when each of its requests was under way.
+    let (stop, windows) = (Arc::new(AtomicBool::new(false)), callout.windows());
+    let probing = {
+        let stop = Arc::clone(&stop);
+        std::thread::spawn(move || probe(&at, &windows, &stop))
+    };
     let begun = Instant::now();
     // A short run has its first minute at its first quarter.
     let settled = Duration::from_secs(60.min(seconds / 4));
@@ -247,6 +185,9 @@ fn faults_under_load_cost_what_they_own_and_nothing_else() {
             let mark = ["seen", "newer"][rounds / REPLACE % 2];
             put(&place, "plugin.wasm", marking(mark));
         }
+        if rounds % KILL == 0 {
+            callout.kill_and_start();
+        }
         if settled_kib.is_none() && begun.elapsed() >= settled {
             settled_kib = Some(resident(process));
         }
@@ -254,6 +195,8 @@ fn faults_under_load_cost_what_they_own_and_nothing_else() {
     let settled_kib = settled_kib.expect("the load lasted");
     let growth = (resident(process) as f64 - settled_kib as f64) / 1024.0;
 
+    stop.store(true, Ordering::Relaxed);
+    let probed = probing.join().expect("every answer was one");
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
     let counts: BTreeMap<&str, u64> = said
         .lines()
@@ -261,22 +204,27 @@ fn faults_under_load_cost_what_they_own_and_nothing_else() {
         .map(|(name, count)| (name, count.parse().expect("a count")))
         .collect();
     let count = |name: &str| counts.get(name).copied().expect("wrk counts it");
-    let owned = upstream.resets.load(Ordering::Relaxed);
+    let owned = upstream.resets();
     // What the upstream reset is told to the client, no more and no less often; the load ends with
     // some requests under way.
-    let lost = count("wrong")
+    let failed = count("failed") + probed.failed;
+    let lost = probed.wrong
+        + count("wrong")
         + count("connect")
         + count("read")
         + count("write")
         + count("timeout")
-        + count("failed").saturating_sub(owned);
+        + failed.saturating_sub(owned);
     figure("soak-lost", &lost.to_string());
     figure("soak-growth-mb", &format!("{:.1}", growth.max(0.0)));
     assert_eq!(lost, 0, "{owned} resets: {said}");
     assert!(growth <= GROWTH_MIB, "{growth} MiB: {said}");
     // There was something to lose, and the faults were there.
     assert!(count("ok") > 100 * seconds, "{said}");
-    assert!(owned > seconds && count("failed") + 32 >= owned, "{said}");
+    assert!(
+        owned > seconds && failed + 32 >= owned,
+        "{owned} resets: {said}"
+    );
     assert!(rounds as u64 > seconds, "{rounds} reloads");
 
     // What was replaced is let go once nothing was served with it for a reload.

@@ -1,6 +1,46 @@
 //! The documentation's walk-throughs, each to the answer of its `curl`.
 
+use crate::explain::{INTERNAL, ROUTING, mended_route};
 use crate::serving::{GATEWAY, PLUGIN, Serving, answering, documented, have_curl, place};
+
+#[test]
+fn the_documentations_routing_extension_sends_a_request_to_another_host() {
+    if !have_curl() {
+        return;
+    }
+    let place = place(&ROUTING);
+    let gateway: Vec<_> = INTERNAL.split(' ').collect();
+    let mut serving = Serving::start(&place, &gateway);
+    // As printed, no route has the host that the callout sends the request to.
+    let answer = serving.curl("http", "/serviceextensions", &[]);
+    assert!(answer.starts_with("HTTP/1.1 404"), "{answer}");
+    let documented = r#"{"error":{"code":404,"message":"Requested entity was not found.","status":"NOT_FOUND"}}"#;
+    assert!(answer.ends_with(documented), "{answer}");
+    // Requests that its condition does not take go where they always did.
+    let answer = serving.curl("http", "/de", &[]);
+    assert!(
+        answer.contains("\"metadata\": \"store-german\""),
+        "{answer}"
+    );
+    // With the host that the documentation's output shows, its answer comes.
+    place.file("m/store-route.yaml", mended_route());
+    serving.wait_for("reloaded in");
+    let answer = serving.curl("http", "/serviceextensions", &[]);
+    for line in [
+        "HTTP/1.1 200 OK",
+        "via: 1.1 google",
+        "  \"cluster_name\": \"gke1\",",
+        "  \"host_header\": \"service-extensions.com\",",
+        "  \"metadata\": \"store-v1\",",
+        "  \"project_id\": \"gateway-demo\",",
+        "  \"zone\": \"us-central1-c\"",
+    ] {
+        assert!(
+            answer.lines().any(|known| known == line),
+            "{line}: {answer}"
+        );
+    }
+}
 
 #[test]
 fn the_documentations_plugin_answers_over_https() {
