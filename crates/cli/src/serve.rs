@@ -3,6 +3,7 @@
 pub(crate) mod callouts;
 pub(crate) mod images;
 pub(crate) mod kube;
+pub(crate) mod record;
 pub(crate) mod services;
 pub(crate) mod settings;
 pub(crate) mod tell;

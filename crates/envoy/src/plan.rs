@@ -62,6 +62,10 @@ impl Plan {
         if case.turns.is_some() {
             return Err(Inexpressible::Turns);
         }
+        // A stock Envoy calls a plugin in every phase.
+        if case.world.events.is_some() {
+            return Err(Inexpressible::Chain);
+        }
         if let [first, rest @ ..] = &case.world.plugins[..] {
             let own = first.vm_config.is_some() || first.capabilities.is_some();
             if !rest.is_empty() || own || !first.root_id.is_empty() {

@@ -23,6 +23,7 @@ pub(crate) use layer::Layer;
 pub(crate) use plugin::{Instance, Passed};
 
 use crate::body::Body;
+use crate::record::Tape;
 use crate::snapshot::{Run, Snapshot, Step};
 use crate::watch::{Event, Named, Watched};
 use crate::worker::{Local, Worker};
@@ -77,6 +78,8 @@ struct Part {
     step: usize,
     fail_open: bool,
     run: PartRun,
+    /// What its plugin sees and does, if that is written down.
+    tape: Option<Tape>,
 }
 
 enum PartRun {
@@ -96,20 +99,29 @@ impl Exchange {
     ) -> Self {
         let named = steps.iter().map(|step| named(&local.snapshot, step));
         let first_part = watched.as_ref().map_or(0, |watched| watched.parts(named));
-        let parts = steps.iter().enumerate().map(|(index, step)| Part {
-            step: index,
-            fail_open: step.fail_open,
-            run: match step.run {
+        let request = worker.next_request();
+        let parts = steps.iter().enumerate().map(|(index, step)| {
+            let mut tape = None;
+            let run = match step.run {
                 Run::Plugin(plugin) => {
                     let instance = Rc::clone(&local.instances[plugin]);
                     let stream = instance.open(&local.attributes, watched.is_some());
+                    if worker.recorder.is_some() {
+                        tape = Some(Tape::begin(&instance.of, request));
+                    }
                     PartRun::Plugin(instance, stream)
                 }
                 Run::Callout(callout) => {
                     PartRun::Callout(Callee::new(index, &local.callouts[callout]))
                 }
                 Run::Nothing => PartRun::Nothing,
-            },
+            };
+            Part {
+                step: index,
+                fail_open: step.fail_open,
+                run,
+                tape,
+            }
         });
         let parts = parts.collect();
         Self {
@@ -118,7 +130,7 @@ impl Exchange {
             told: worker.access_log.then(RefCell::default),
             watched,
             first_part,
-            request: worker.next_request(),
+            request,
             worker: Rc::clone(worker),
         }
     }
@@ -292,10 +304,13 @@ fn place(half: Half, step: usize, parts: usize) -> usize {
 
 impl Drop for Exchange {
     fn drop(&mut self) {
-        for part in &self.parts {
+        for part in &mut self.parts {
             if let PartRun::Plugin(instance, stream) = &part.run {
                 let sampled = self.worker.samples(instance.of.log.sample_rate);
                 let trace = instance.close(*stream, &self.worker.log, self.request, sampled);
+                if let (Some(tape), Some(recorder)) = (part.tape.take(), &self.worker.recorder) {
+                    tape.finish(instance, &trace, recorder.as_ref());
+                }
                 if let Some(watched) = &self.watched {
                     let part = self.first_part + part.step;
                     watched.tell(|story| story.traces.push((part, trace)));

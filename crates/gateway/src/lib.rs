@@ -72,11 +72,13 @@ mod admin;
 mod live;
 mod log;
 mod metrics;
+mod record;
 mod watch;
 
 pub use limits::Limits;
 pub use live::Live;
 pub use log::Sink;
+pub use record::{End, Message, Recorder, Recording};
 pub use server::{Doors, Gateway, Listening, Options, ReloadError, StartError};
 pub use services::{PortKey, ServiceAt, Services};
 pub use snapshot::{ListenerAt, Made, NoPlugins, PluginSource, Problem, Snapshot};

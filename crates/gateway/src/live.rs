@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::sync::LazyLock;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use gatewright_host::Door;
+use gatewright_host::{Door, Recorded};
 
 /// A door that asks the machine.
 #[derive(Clone, Copy, Debug, Default)]
@@ -41,7 +41,48 @@ impl Door for Live {
     }
 }
 
+/// A door that asks the machine too, and tells what it showed: for exchanges that are written down.
+/// Random bytes follow a seed that is drawn anew whenever the clock is asked, which is when a stream
+/// is opened.
+pub(crate) struct Telling(Recorded);
+
+impl Telling {
+    pub(crate) const fn new() -> Self {
+        Self(Recorded::new(0, 0))
+    }
+}
+
+impl Door for Telling {
+    fn realtime(&mut self) -> u64 {
+        let now = Live.realtime();
+        let mut seed = [0; 4];
+        random(&mut seed);
+        let seed = u64::from(u32::from_le_bytes(seed));
+        self.0 = Recorded::new(now, seed);
+        LAST_TOLD.set((now, seed));
+        now
+    }
+
+    fn monotonic(&mut self) -> u64 {
+        Live.monotonic()
+    }
+
+    fn random(&mut self, buffer: &mut [u8]) {
+        self.0.random(buffer);
+    }
+
+    fn cpu(&mut self) -> u64 {
+        Live.cpu()
+    }
+}
+
+/// What the clock showed when it was last asked on this thread, and the seed that was drawn then.
+pub(crate) fn last_told() -> (u64, u64) {
+    LAST_TOLD.get()
+}
+
 thread_local! {
+    static LAST_TOLD: Cell<(u64, u64)> = const { Cell::new((0, 0)) };
     /// The first look at the CPU clock since [`began`]: when it was, and what it showed.
     static FIRST_LOOK: Cell<Option<(Instant, u64)>> = const { Cell::new(None) };
 }

@@ -11,9 +11,10 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::admin::{self, Admin};
 use crate::limits::Limits;
-use crate::live::Live;
+use crate::live::{Live, Telling};
 use crate::log::{Log, Sink};
 use crate::metrics::Registry;
+use crate::record::Recorder;
 use crate::snapshot::{ListenerAt, Snapshot};
 use crate::worker::{self, Command, Slot, Start};
 
@@ -51,6 +52,9 @@ pub struct Options {
     pub sample: u32,
     /// Whether the page shows the values of headers that hold secrets.
     pub show_secrets: bool,
+    /// Who takes exchanges that are written down, if they are. Plugins then see the machine's clocks,
+    /// whatever `doors` says.
+    pub recorder: Option<Arc<dyn Recorder>>,
 }
 
 impl Default for Options {
@@ -65,6 +69,7 @@ impl Default for Options {
             admin: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0),
             sample: 10,
             show_secrets: false,
+            recorder: None,
         }
     }
 }
@@ -156,8 +161,12 @@ impl Gateway {
             log,
             access_log: options.access_log,
             registry,
-            doors: options.doors,
+            doors: match &options.recorder {
+                Some(_) => Arc::new(|| Box::new(Telling::new()) as Box<dyn Door>),
+                None => options.doors,
+            },
             sampler,
+            recorder: options.recorder,
         };
         let mut workers = Vec::with_capacity(count);
         for index in 0..count {

@@ -25,6 +25,7 @@ use crate::live;
 use crate::log::Log;
 use crate::metrics::{Registry, SiteStats};
 use crate::pool::Pool;
+use crate::record::Recorder;
 use crate::server::Doors;
 use crate::snapshot::{BackendTo, Protocol, Snapshot};
 use crate::watch::Sampler;
@@ -58,6 +59,7 @@ pub(crate) struct Start {
     pub(crate) registry: Arc<Registry>,
     pub(crate) doors: Arc<dyn Doors>,
     pub(crate) sampler: Arc<Sampler>,
+    pub(crate) recorder: Option<Arc<dyn Recorder>>,
 }
 
 /// A worker's own things.
@@ -70,6 +72,7 @@ pub(crate) struct Worker {
     pub(crate) sampler: Arc<Sampler>,
     registry: Arc<Registry>,
     doors: Arc<dyn Doors>,
+    pub(crate) recorder: Option<Arc<dyn Recorder>>,
     local: RefCell<Rc<Local>>,
     pools: RefCell<HashMap<(SocketAddr, Protocol), Rc<Pool>>>,
     clients: RefCell<HashMap<(SocketAddr, bool), Rc<Client>>>,
@@ -259,6 +262,7 @@ pub(crate) fn run(index: usize, start: Start, commands: mpsc::UnboundedReceiver<
         sampler: start.sampler,
         registry: start.registry,
         doors: start.doors,
+        recorder: start.recorder,
         local: RefCell::new(Rc::new(Local {
             snapshot: Arc::new(Snapshot::empty()),
             instances: Vec::new(),

@@ -3,13 +3,13 @@
 mod expect;
 mod input;
 mod plan;
-mod time;
-mod world;
+pub(crate) mod time;
+pub(crate) mod world;
 
 use std::path::Path;
 use std::sync::Arc;
 
-use gatewright_host::{AttachPoint, Attributes, LogLevel, Profile};
+use gatewright_host::{AttachPoint, Attributes, Events, LogLevel, Profile};
 
 use crate::model::{
     Budget, Case, Check, Event, Exchange, Format, Matcher, Phase, Step, Suite, Variation,
@@ -34,6 +34,7 @@ const FILE_KEYS: &[&str] = &[
     "explore",
     "budget",
     "attach",
+    "events",
     "plugin_name",
     "root_id",
     "vm_id",
@@ -57,6 +58,7 @@ const CASE_KEYS: &[&str] = &[
     "explore",
     "budget",
     "attach",
+    "events",
     "plugin_name",
     "root_id",
     "vm_id",
@@ -122,6 +124,7 @@ struct Settings {
     unexplored: Vec<(Variation, String)>,
     budget: Budget,
     attach: AttachPoint,
+    events: Option<Events>,
     /// What is set for every plugin of the chain.
     setup: Setup,
     is_set_up: bool,
@@ -141,6 +144,7 @@ impl Default for Settings {
             unexplored: Vec::new(),
             budget: Budget::default(),
             attach: AttachPoint::default(),
+            events: None,
             setup: Setup::default(),
             is_set_up: false,
             upstreams: Arc::default(),
@@ -161,6 +165,9 @@ impl Settings {
         settings.config = configuration(fields, folder)?.or(settings.config);
         if let Some(node) = fields.get("attach") {
             settings.attach = world::attach(node)?;
+        }
+        if let Some(node) = fields.get("events") {
+            settings.events = Some(world::events(node)?);
         }
         settings.is_set_up |= world::setup(fields, &mut settings.setup)?;
         if let Some(node) = fields.get("upstreams") {
@@ -307,6 +314,7 @@ fn case(node: &Node, defaults: &Settings, folder: &Path) -> Result<Case, Wrong> 
         world: World {
             plugins,
             attach: settings.attach,
+            events: settings.events,
             upstreams: settings.upstreams,
         },
     })

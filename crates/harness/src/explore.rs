@@ -5,8 +5,8 @@
 //! one stream's state where another finds it, passes every case that is sent in one piece.
 
 mod change;
-mod outcome;
-mod write;
+pub(crate) mod outcome;
+pub(crate) mod write;
 
 use std::path::Path;
 
@@ -223,7 +223,7 @@ impl Explorer<'_> {
 
     /// The case as a file that fails as the variant did; that it does is tried.
     fn written(&self, case: &Case) -> Result<String, String> {
-        let text = write::file(case)?;
+        let text = write::case_file(case)?;
         let suite = load_text(&text, Path::new("explored.yaml"))
             .map_err(|error| format!("it does not load back: {error}"))?;
         let Some(case) = suite.cases.first() else {

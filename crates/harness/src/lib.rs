@@ -65,6 +65,7 @@ mod run;
 
 mod bench;
 
+mod changes;
 mod explore;
 
 mod page;
@@ -80,6 +81,8 @@ pub mod symbols;
 pub use api::{Outcome, Request, Response, Test, TestError, run_folder};
 pub use bench::{CallbackCost, CaseCost, STREAMS, Streams, bench, profile};
 pub use cache::{CacheError, CodeCache, Origin};
+pub use changes::{Change, changes};
+pub use explore::write::case_file;
 pub use explore::{Explored, FailingVariant};
 pub use load::{find, load, load_text};
 pub use model::{

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use gatewright_host::{AttachPoint, CalloutResponse, Capabilities, HeaderMap};
+use gatewright_host::{AttachPoint, CalloutResponse, Capabilities, Events, HeaderMap};
 
 use crate::model::Check;
 
@@ -17,6 +17,8 @@ pub struct World {
     pub attach: AttachPoint,
     /// The upstreams that plugins may call.
     pub upstreams: Arc<Vec<Upstream>>,
+    /// The phases that an extension lists for its plugin; `None` for what it is run with.
+    pub events: Option<Events>,
 }
 
 impl World {

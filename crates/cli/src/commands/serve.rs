@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use gatewright_gateway::{
-    Authority, Gateway, Limits, Made, Options, PortKey, Problem, Services, Snapshot, StartError,
+    Authority, Gateway, Limits, Made, Options, PortKey, Problem, Recorder, Services, Snapshot,
+    StartError,
 };
 use gatewright_gke::{Input, Report, check, render};
 use gatewright_host::{Engine, EngineOptions, Metering};
@@ -20,6 +21,7 @@ use crate::manifests::Manifests;
 use crate::serve::callouts::Callouts;
 use crate::serve::images::Images;
 use crate::serve::kube::{self, Kube};
+use crate::serve::record::Cases;
 use crate::serve::services::Programs;
 use crate::serve::settings::{Settings, port_key};
 use crate::serve::tell;
@@ -41,7 +43,8 @@ use crate::serve::watch::{Event, Events};
     gatewright serve manifests/\n  \
     gatewright serve manifests/ --gateway external-http=gke-l7-global-external-managed\n  \
     gatewright serve manifests/ --port 80=0 --port 443=0     on any free ports\n  \
-    gatewright serve --kube --kubeconfig ./kubeconfig        nothing yet; `kubectl apply` brings it\n\n\
+    gatewright serve --kube --kubeconfig ./kubeconfig        nothing yet; `kubectl apply` brings it\n  \
+    gatewright serve manifests/ --record recorded/           exchanges as cases, to replay and compare\n\n\
 gatewright.yaml, every key optional:\n  \
     images:\n    us-docker.pkg.dev/p/r/a:v1: {build: local-reply}   # or wasm:, layout:, config: PATH;\n                                                           # or registry: NAME\n  \
     services:\n    store-v1: {address: '127.0.0.1:8080'}              # or command: [..], or store\n    \
@@ -84,6 +87,16 @@ pub(crate) struct Arguments {
     /// How long requests may take to come to their end when the gateway is stopped
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = duration)]
     drain: Duration,
+    /// Write what passes plugins into this folder, as cases for `gatewright test` and `compare`
+    ///
+    /// A file for each exchange and plugin, in a folder for each plugin. Nothing is blacked out:
+    /// credentials that clients send are in them, and only you can read them. What a plugin keeps
+    /// from one exchange to the next is not in a case.
+    #[arg(long, value_name = "DIR")]
+    record: Option<PathBuf>,
+    /// Cases after which no more are written
+    #[arg(long, value_name = "N", default_value_t = 1000, requires = "record")]
+    record_limit: usize,
     /// Ask registries for images that nothing stands for
     #[arg(long)]
     pull: bool,
@@ -213,6 +226,10 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
     anstream::eprint!("{}", render::human(&report));
     anstream::eprint!("{}", tell::problems(&made.problems));
     let stores = made.snapshot.stores();
+    let cases = match &arguments.record {
+        Some(folder) => Some(Arc::new(Cases::start(folder, arguments.record_limit)?)),
+        None => None,
+    };
     let options = Options {
         workers: arguments.workers,
         limits: arguments.limits.limits(),
@@ -222,6 +239,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
         admin: arguments.admin,
         sample: arguments.sample,
         show_secrets: arguments.show_secrets,
+        recorder: cases.clone().map(|cases| cases as Arc<dyn Recorder>),
         ..Options::default()
     };
     let gateway = Gateway::start(options, made.snapshot).map_err(hint)?;
@@ -251,6 +269,9 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
     let cut = gateway.drain(arguments.drain);
     if cut > 0 {
         anstream::eprintln!("{cut} connections were cut off");
+    }
+    if let Some(cases) = cases {
+        anstream::eprint!("{}", cases.finish());
     }
     Ok(Outcome::Fine)
 }

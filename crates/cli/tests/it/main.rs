@@ -12,6 +12,7 @@ mod export;
 mod images;
 mod kube;
 mod new;
+mod recorded;
 mod registry;
 mod serve;
 mod serve_images;

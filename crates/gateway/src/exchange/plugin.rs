@@ -119,13 +119,17 @@ impl Exchange {
         end: bool,
     ) -> Result<Fields, Ending> {
         if !instance.of.spec.events.headers[half as usize] {
+            if let Some(tape) = &part.tape {
+                tape.head(half, fields.clone(), end, None);
+            }
             return Ok(fields);
         }
         let callback = match half {
             Half::Request => Callback::OnRequestHeaders,
             Half::Response => Callback::OnResponseHeaders,
         };
-        let before = self.is_told().then(|| fields.clone());
+        let is_kept = self.is_told() || part.tape.is_some();
+        let before = is_kept.then(|| fields.clone());
         let effect = self.call(
             part,
             (instance, stream),
@@ -142,6 +146,9 @@ impl Exchange {
                 _ => false,
             },
         );
+        if let (Some(tape), Some(before)) = (&part.tape, before) {
+            tape.head(half, before, end, effect.as_ref());
+        }
         match effect {
             Some(
                 Effect::RequestHeaders { headers, .. } | Effect::ResponseHeaders { headers, .. },
@@ -171,7 +178,8 @@ impl Exchange {
             if !instance.of.spec.events.bodies[half as usize] {
                 continue;
             }
-            let before = self.is_told().then(|| chunk.clone());
+            let is_kept = self.is_told() || part.tape.is_some();
+            let before = is_kept.then(|| chunk.clone());
             let effect = self.call(
                 part,
                 (instance, *stream),
@@ -187,6 +195,9 @@ impl Exchange {
                     _ => false,
                 },
             );
+            if let (Some(tape), Some(before)) = (&part.tape, before) {
+                tape.body(half, before, end, effect.as_ref());
+            }
             chunk = match effect {
                 Some(Effect::RequestBody { chunk, .. } | Effect::ResponseBody { chunk, .. }) => {
                     chunk

@@ -24,6 +24,29 @@ pub(super) fn stretch(text: &str) -> Result<u64, String> {
         .ok_or_else(|| format!("`{text}` is no stretch of time; `100ms`, `1s` and `2m` are some"))
 }
 
+/// Nanoseconds from the epoch as RFC 3339 writes the moment.
+pub(crate) fn moment(nanoseconds: u64) -> String {
+    const SECOND: u64 = 1_000_000_000;
+    let (seconds, nanos) = (nanoseconds / SECOND, nanoseconds % SECOND);
+    let (days, second) = (seconds / 86_400, seconds % 86_400);
+    // Days by the civil calendar in eras of 400 years that begin with March of a year 0.
+    let shifted = days + 719_468;
+    let (era, day_of_era) = (shifted / 146_097, shifted % 146_097);
+    let year_of_era =
+        (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let month_from_march = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
+    let month = (month_from_march + 2) % 12 + 1;
+    let year = era * 400 + year_of_era + u64::from(month <= 2);
+    let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
+    let fraction = match nanos {
+        0 => String::new(),
+        nanos => format!(".{nanos:09}"),
+    };
+    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}{fraction}Z")
+}
+
 fn parse(text: &str) -> Option<u64> {
     let number = |from: usize, to: usize| -> Option<i64> {
         let digits = text.get(from..to)?;
@@ -117,6 +140,19 @@ mod tests {
             "2025-06-01 12:00:00.1234567891z",
             1_748_779_200,
             123_456_789,
+        );
+    }
+
+    #[test]
+    fn a_moment_is_written_as_it_is_read() {
+        const DAY: u64 = 86_400 * 1_000_000_000;
+        for day in 0..40_000 {
+            let moment = day * DAY + day * 12_345_678_901;
+            assert_eq!(nanoseconds(&super::moment(moment)), Ok(moment));
+        }
+        assert_eq!(
+            super::moment(951_782_400_250_000_000),
+            "2000-02-29T00:00:00.250000000Z"
         );
     }
 

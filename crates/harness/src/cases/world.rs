@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use gatewright_host::{AttachPoint, CalloutResponse, Capabilities, HeaderMap};
+use gatewright_host::{AttachPoint, CalloutResponse, Capabilities, Events, HeaderMap};
 
 use super::{Settings, expect, input, time};
 use crate::model::{Exchange, Phase};
@@ -93,6 +93,39 @@ pub(super) fn attach(node: &Node) -> Result<AttachPoint, Wrong> {
         let known: Vec<_> = AttachPoint::ALL.iter().map(|point| point.name()).collect();
         unknown(node.place, "point of attachment", name, &known)
     })
+}
+
+/// The events that an extension lists, by the names of its field `supportedEvents`.
+const EVENTS: [&str; 6] = [
+    "RequestHeaders",
+    "ResponseHeaders",
+    "RequestBody",
+    "ResponseBody",
+    "RequestTrailers",
+    "ResponseTrailers",
+];
+
+pub(super) fn events(node: &Node) -> Result<Events, Wrong> {
+    let mut all = [false; EVENTS.len()];
+    for node in node.list()? {
+        let name = node.text()?;
+        let known = EVENTS.iter().position(|known| *known == name);
+        let at = known.ok_or_else(|| unknown(node.place, "event", name, &EVENTS))?;
+        all[at] = true;
+    }
+    let [a, b, c, d, e, f] = all;
+    Ok(Events {
+        headers: [a, b],
+        bodies: [c, d],
+        trailers: [e, f],
+    })
+}
+
+/// The names of events, as a case lists them.
+pub(crate) fn event_names(events: &Events) -> Vec<&'static str> {
+    let all = [events.headers, events.bodies, events.trailers].concat();
+    let named = EVENTS.iter().zip(all).filter(|(_, has)| *has);
+    named.map(|(name, _)| *name).collect()
 }
 
 /// A case's own chain: each member begins with what the case sets for all.

@@ -10,7 +10,7 @@ use crate::text::{shown, shown_lines};
 
 /// What came of one exchange.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(super) struct Outcome {
+pub(crate) struct Outcome {
     /// How it ended, when not by passing on.
     over: Option<Over>,
     /// What was passed on; empty when the exchange ended otherwise, since how much went on before
@@ -30,16 +30,16 @@ enum Over {
 
 /// Something in which an outcome differs.
 #[derive(Clone, Debug)]
-pub(super) struct Difference {
+pub(crate) struct Difference {
     /// The exchange's place.
-    pub(super) exchange: usize,
+    pub(crate) exchange: usize,
     /// What differs, in a sentence.
-    pub(super) message: String,
+    pub(crate) message: String,
     /// The two texts.
-    pub(super) mismatch: Option<Mismatch>,
+    pub(crate) mismatch: Option<Mismatch>,
     /// An expectation that says how it should be: of a phase, or of the whole exchange. A plugin
     /// that fails needs none.
-    pub(super) expect: Option<(Option<Phase>, Check)>,
+    pub(crate) expect: Option<(Option<Phase>, Check)>,
 }
 
 const HEADERS: [Phase; 4] = [
@@ -51,7 +51,7 @@ const HEADERS: [Phase; 4] = [
 const BODIES: [Phase; 2] = [Phase::RequestBody, Phase::ResponseBody];
 
 /// What came of the exchanges of a case.
-pub(super) fn of(run: &CaseRun) -> Vec<Outcome> {
+pub(crate) fn of(run: &CaseRun) -> Vec<Outcome> {
     run.exchanges.iter().map(Outcome::new).collect()
 }
 
@@ -152,7 +152,7 @@ pub(super) fn new_trouble(should: &Outcome, is: &Outcome, exchange: usize) -> Ve
 }
 
 /// Everything in which an exchange differs from what it should be.
-pub(super) fn differences(should: &Outcome, is: &Outcome, exchange: usize) -> Vec<Difference> {
+pub(crate) fn differences(should: &Outcome, is: &Outcome, exchange: usize) -> Vec<Difference> {
     let mut differences = new_trouble(should, is, exchange);
     // After a fault, everything else is its consequence.
     if should == is || (is.fault.is_some() && !differences.is_empty()) {

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use gatewright_host::HeaderMap;
 
-use crate::cases::DEFAULT_CLOCK;
+use crate::cases::{DEFAULT_CLOCK, time, world};
 use crate::model::{Case, Check, Event, Exchange, Matcher, Pattern, Phase, ReplyIs};
 
 /// Whether a check is about log messages.
@@ -12,8 +12,11 @@ pub(super) fn is_log(check: &Check) -> bool {
     matches!(check, Check::Log(..) | Check::NoLog(..))
 }
 
-/// A file with this case alone, or why it cannot be written.
-pub(super) fn file(case: &Case) -> Result<String, String> {
+/// A file of cases in our format with this case alone.
+///
+/// # Errors
+/// A sentence that says what of the case the format cannot say.
+pub fn case_file(case: &Case) -> Result<String, String> {
     let alone = case.exchanges.iter().all(|exchange| {
         exchange.before.is_empty() && exchange.steps.iter().all(|step| step.advance == 0)
     });
@@ -32,11 +35,7 @@ pub(super) fn file(case: &Case) -> Result<String, String> {
         line(4, format!("config_text: {}", quoted(text)));
     }
     if case.clock != DEFAULT_CLOCK {
-        const SECOND: u64 = 1_000_000_000;
-        if !case.clock.is_multiple_of(SECOND) {
-            return Err("its clock stands between two seconds".to_owned());
-        }
-        line(4, format!("clock: {}", case.clock / SECOND));
+        line(4, format!("clock: {}", time::moment(case.clock)));
     }
     if case.seed != 0 {
         line(4, format!("random: {}", case.seed));
@@ -44,6 +43,10 @@ pub(super) fn file(case: &Case) -> Result<String, String> {
     let level = case.log_level.name().to_ascii_lowercase();
     if level != "info" {
         line(4, format!("log_level: {level}"));
+    }
+    if let Some(events) = &case.world.events {
+        let names = world::event_names(events);
+        line(4, format!("events: [{}]", names.join(", ")));
     }
     if !case.attributes.is_empty() {
         line(4, "properties:".to_owned());

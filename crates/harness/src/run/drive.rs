@@ -113,7 +113,7 @@ fn start<'a>(case: &'a Case, subject: &Subject, level: TraceLevel) -> Started<'a
                 plugin: link.plugin.clone(),
                 settings,
                 fail_open: link.fail_open,
-                events: link.events,
+                events: case.world.events.unwrap_or(link.events),
             };
             if let Some(setup) = setups.get(index) {
                 set_up(&mut spec, setup);
