@@ -140,7 +140,9 @@ impl Exchange {
         self.parts.iter().any(|part| match &part.run {
             PartRun::Plugin(instance, _) => {
                 let events = &instance.of.spec.events;
-                events.headers[half as usize] || events.bodies[half as usize]
+                // Whatever it is asked for, what is written down of it begins with a request.
+                let is_begin = half == Half::Request && part.tape.is_some();
+                is_begin || events.headers[half as usize] || events.bodies[half as usize]
             }
             PartRun::Callout(callee) => callee.sees(half),
             // It fails at the first event that there is.

@@ -91,7 +91,8 @@ impl Cases {
             let _ = writer.join();
         }
         let written = self.counts.written.load(Ordering::Relaxed);
-        let mut text = format!("{written} cases are in `{}`\n", self.folder.display());
+        let cases = if written == 1 { "case is" } else { "cases are" };
+        let mut text = format!("{written} {cases} in `{}`\n", self.folder.display());
         let left_out = &self.counts.left_out;
         for (reason, count) in &*left_out.lock().unwrap_or_else(PoisonError::into_inner) {
             text.push_str(&format!("{count} exchanges are left out: {reason}\n"));

@@ -144,8 +144,9 @@ fn tell(compared: usize, changed: &[Changed<'_>]) {
         }
     }
     let style = if changed.is_empty() { GREEN } else { RED };
+    let cases = if compared == 1 { "case" } else { "cases" };
     anstream::println!(
-        "{compared} cases compared: {style}{} would change{RESET}",
+        "{compared} {cases} compared: {style}{} would change{RESET}",
         changed.len()
     );
 }
