@@ -1,4 +1,4 @@
-//! Callouts: the documentation's walk-through with one, and `gatewright callout` alone.
+//! `gatewright callout`, behind the gateway and alone.
 
 use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Command, Stdio};
@@ -6,52 +6,12 @@ use std::process::{Child, Command, Stdio};
 use crate::serving::{GATEWAY, Serving, have_curl, place};
 use crate::support::Place;
 
-const PAGES: [&str; 3] = [
+/// The pages of the traffic extension with a callout.
+pub(crate) const PAGES: [&str; 3] = [
     "store-route.yaml",
     "extension-service-app.yaml",
     "gcp-traffic-extension.yaml",
 ];
-
-#[test]
-fn the_documentations_callout_greets_in_the_response() {
-    if !have_curl() {
-        return;
-    }
-    let place = place(&PAGES);
-    let mut serving = Serving::start(&place, &GATEWAY);
-    for (scheme, version) in [("http", "--http1.1"), ("https", "--http2")] {
-        let answer = serving.curl(scheme, "/serviceextensions", &[version]);
-        for line in [
-            "server: Werkzeug/2.3.7 Python/3.11.3",
-            "content-type: application/json",
-            "access-control-allow-origin: *",
-            "hello: service-extensions",
-            "via: 1.1 google",
-        ] {
-            assert!(
-                answer.lines().any(|known| known == line),
-                "{line}: {answer}"
-            );
-        }
-    }
-    assert!(!serving.curl("http", "/", &[]).contains("hello"));
-    for said in [
-        "Service default/extension-service: our callout `basic`, which does the same as \
-         us-docker.pkg.dev/service-extensions-samples/callouts/python-example-basic:main",
-        "extension `ext1` lists no supportedEvents; it is called for RequestHeaders and ResponseHeaders",
-    ] {
-        assert!(serving.text.contains(said), "`{said}`: {}", serving.text);
-    }
-    // Another in its place, without a restart.
-    place.file(
-        "m/gatewright.yaml",
-        "services: {extension-service: {callout: add-header}}\n",
-    );
-    serving.wait_for("reloaded in");
-    let answer = serving.curl("http", "/serviceextensions", &[]);
-    assert!(answer.contains("header-response: response"), "{answer}");
-    assert!(!answer.contains("hello"), "{answer}");
-}
 
 /// `gatewright callout`, as it runs.
 struct Calling {

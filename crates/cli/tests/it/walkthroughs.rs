@@ -1,5 +1,6 @@
 //! The documentation's walk-throughs, each to the answer of its `curl`.
 
+use crate::callouts::PAGES;
 use crate::explain::{INTERNAL, ROUTING, mended_route};
 use crate::serving::{GATEWAY, PLUGIN, Serving, answering, documented, have_curl, place};
 
@@ -40,6 +41,47 @@ fn the_documentations_routing_extension_sends_a_request_to_another_host() {
             "{line}: {answer}"
         );
     }
+}
+
+#[test]
+fn the_documentations_callout_greets_in_the_response() {
+    if !have_curl() {
+        return;
+    }
+    let place = place(&PAGES);
+    let mut serving = Serving::start(&place, &GATEWAY);
+    for (scheme, version) in [("http", "--http1.1"), ("https", "--http2")] {
+        let answer = serving.curl(scheme, "/serviceextensions", &[version]);
+        for line in [
+            "server: Werkzeug/2.3.7 Python/3.11.3",
+            "content-type: application/json",
+            "access-control-allow-origin: *",
+            "hello: service-extensions",
+            "via: 1.1 google",
+        ] {
+            assert!(
+                answer.lines().any(|known| known == line),
+                "{line}: {answer}"
+            );
+        }
+    }
+    assert!(!serving.curl("http", "/", &[]).contains("hello"));
+    for said in [
+        "Service default/extension-service: our callout `basic`, which does the same as \
+         us-docker.pkg.dev/service-extensions-samples/callouts/python-example-basic:main",
+        "extension `ext1` lists no supportedEvents; it is called for RequestHeaders and ResponseHeaders",
+    ] {
+        assert!(serving.text.contains(said), "`{said}`: {}", serving.text);
+    }
+    // Another in its place, without a restart.
+    place.file(
+        "m/gatewright.yaml",
+        "services: {extension-service: {callout: add-header}}\n",
+    );
+    serving.wait_for("reloaded in");
+    let answer = serving.curl("http", "/serviceextensions", &[]);
+    assert!(answer.contains("header-response: response"), "{answer}");
+    assert!(!answer.contains("hello"), "{answer}");
 }
 
 #[test]
