@@ -23,7 +23,7 @@ pub(crate) struct Setup {
     pub(crate) routes: usize,
     /// What is asked for.
     pub(crate) path: &'static str,
-    upstream: u16,
+    pub(crate) upstream: u16,
 }
 
 /// Adds a header on the way there, and one on the way back.

@@ -30,11 +30,11 @@ enum To {
     /// Terraform resources
     Terraform(Where),
     /// A folder that a stock Envoy runs from: bootstrap and plugins
-    Envoy(engine::Arguments),
+    Envoy(Box<engine::Arguments>),
     /// Objects of Istio, as a JSON list that kubectl applies
-    Istio(engine::MeshArguments),
+    Istio(Box<engine::MeshArguments>),
     /// Objects of Envoy Gateway, as a JSON list that kubectl applies
-    EnvoyGateway(engine::MeshArguments),
+    EnvoyGateway(Box<engine::MeshArguments>),
 }
 
 #[derive(clap::Args)]
