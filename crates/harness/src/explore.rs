@@ -189,7 +189,7 @@ impl Explorer<'_> {
         let by_expectation = !trap && !found.iter().any(expected);
         for (place, exchange) in case.exchanges.iter_mut().enumerate() {
             // What else the case expects is beside the point, unless it is the point.
-            let keep = |check: &crate::model::Check| by_expectation && write::is_log(check);
+            let keep = |check: &crate::model::Check| by_expectation && write::is_apart(check);
             exchange.whole.retain(keep);
             exchange.open.retain(keep);
             exchange.done.retain(keep);

@@ -21,15 +21,6 @@ pub struct World {
     pub events: Option<Events>,
 }
 
-impl World {
-    /// Whether there is nothing but the plugin, where it is on GKE.
-    pub fn is_plain(&self) -> bool {
-        self.plugins.is_empty()
-            && self.upstreams.is_empty()
-            && self.attach == AttachPoint::default()
-    }
-}
-
 /// How one plugin is set up.
 #[derive(Clone, Debug, Default)]
 pub struct Setup {

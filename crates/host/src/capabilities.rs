@@ -45,6 +45,11 @@ impl Capabilities {
         }
     }
 
+    /// Their names, sorted.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.names.iter().map(String::as_str)
+    }
+
     /// Whether the plugin may make, or get, this call.
     pub fn allows(&self, name: &str) -> bool {
         self.names.contains(name)

@@ -1,5 +1,9 @@
 //! A case as text in our format, from what it became when it was read.
 
+#[cfg(test)]
+mod tests;
+mod world;
+
 use std::fmt::Write as _;
 
 use gatewright_host::HeaderMap;
@@ -7,9 +11,10 @@ use gatewright_host::HeaderMap;
 use crate::cases::{DEFAULT_CLOCK, time, world};
 use crate::model::{Case, Check, Event, Exchange, Matcher, Pattern, Phase, ReplyIs};
 
-/// Whether a check is about log messages.
-pub(super) fn is_log(check: &Check) -> bool {
-    matches!(check, Check::Log(..) | Check::NoLog(..))
+/// Whether a check is about something that no phase's outcome tells: log messages, and what plugins
+/// did beyond their exchange.
+pub(super) fn is_apart(check: &Check) -> bool {
+    matches!(check, Check::Log(..) | Check::NoLog(..)) || world::is_beyond(check)
 }
 
 /// A file of cases in our format with this case alone.
@@ -17,12 +22,6 @@ pub(super) fn is_log(check: &Check) -> bool {
 /// # Errors
 /// A sentence that says what of the case the format cannot say.
 pub fn case_file(case: &Case) -> Result<String, String> {
-    let alone = case.exchanges.iter().all(|exchange| {
-        exchange.before.is_empty() && exchange.steps.iter().all(|step| step.advance == 0)
-    });
-    if !alone || !case.world.is_plain() {
-        return Err("it has a world around its plugin".to_owned());
-    }
     let mut out = String::from("cases:\n");
     let mut line = |indent: usize, text: String| {
         let _ = writeln!(out, "{:indent$}{text}", "");
@@ -54,6 +53,9 @@ pub fn case_file(case: &Case) -> Result<String, String> {
             let path = String::from_utf8_lossy(path).replace('\0', ".");
             line(6, format!("{}: {}", quoted(&path), bytes(value)));
         }
+    }
+    for text in world::of_case(&case.world)? {
+        line(4, text);
     }
     line(4, "exchanges:".to_owned());
     for exchange in &case.exchanges {
@@ -139,16 +141,20 @@ fn exchange(exchange: &Exchange) -> Result<Vec<String>, String> {
         Phase::RequestBody,
         Phase::RequestTrailers,
     ]);
-    let Some(request) = request else {
-        return Err("it sends no headers of a request".to_owned());
-    };
-    let mut lines = vec![format!("request: {request}")];
+    let mut lines = Vec::new();
+    match request {
+        Some(request) => lines.push(format!("request: {request}")),
+        // Something happens, and nothing is sent.
+        None if exchange.steps.is_empty() && !exchange.before.is_empty() => {}
+        None => return Err("it sends no headers of a request".to_owned()),
+    }
     let response = part([
         Phase::ResponseHeaders,
         Phase::ResponseBody,
         Phase::ResponseTrailers,
     ]);
     lines.extend(response.map(|response| format!("response: {response}")));
+    lines.extend(world::of_exchange(exchange)?);
     let mut expect = Vec::new();
     let steps = exchange.steps.iter();
     let phases = steps.map(|step| (step.phase, &step.checks));
@@ -161,6 +167,7 @@ fn exchange(exchange: &Exchange) -> Result<Vec<String>, String> {
     expect.extend(
         checks(&exchange.whole)
             .into_iter()
+            .chain(world::expected(&exchange.whole))
             .map(|text| format!("  {text}")),
     );
     if let Some(trap) = &exchange.trap {
@@ -247,7 +254,7 @@ fn checks(checks: &[Check]) -> Vec<String> {
             | Check::Lacks(_)
             | Check::HeaderLine(_)
             | Check::Immediate(_)
-            // Of cases with a world around their plugins, which are not written.
+            // Of the whole exchange, written beside these.
             | Check::Callouts(_)
             | Check::Metric(..)
             | Check::Shared(..)
