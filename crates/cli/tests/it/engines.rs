@@ -13,7 +13,7 @@ cases:
   - name: sets an attribute
     properties: {source.client_region: US}
     request: {path: /}
-  - name: sets a clock on which nothing hangs
+  - name: sets a clock that is not read
     clock: 5
     request: {path: /}
 ";
