@@ -8,7 +8,8 @@ use std::fmt::Write as _;
 
 use gatewright_host::HeaderMap;
 
-use crate::cases::{DEFAULT_CLOCK, time, world};
+use crate::cases::world::event_names;
+use crate::cases::{DEFAULT_CLOCK, time};
 use crate::model::{Case, Check, Event, Exchange, Matcher, Pattern, Phase, ReplyIs};
 
 /// Whether a check is about something that no phase's outcome tells: log messages, and what plugins
@@ -44,7 +45,7 @@ pub fn case_file(case: &Case) -> Result<String, String> {
         line(4, format!("log_level: {level}"));
     }
     if let Some(events) = &case.world.events {
-        let names = world::event_names(events);
+        let names = event_names(events);
         line(4, format!("events: [{}]", names.join(", ")));
     }
     if !case.attributes.is_empty() {

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::file;
+use super::case_file;
 use crate::load::load_text;
 use crate::model::Case;
 
@@ -65,7 +65,7 @@ cases:
           queues: {jobs: ["one", {matches: ".*"}], empty: []}
 "#,
     );
-    let written = file(&case).unwrap();
+    let written = case_file(&case).unwrap();
     assert_eq!(shown(&read(&written)), shown(&case), "{written}");
 }
 
@@ -75,5 +75,5 @@ fn what_cannot_be_written_is_told() {
     let mut exchange = case.exchanges[0].clone();
     exchange.before.push(crate::world::Happening::Advance(1));
     case.exchanges.push(exchange);
-    assert!(file(&case).unwrap_err().contains("right before"));
+    assert!(case_file(&case).unwrap_err().contains("right before"));
 }
