@@ -4,7 +4,7 @@ use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use gatewright_gateway::{Gateway, Options, PluginSource, ServiceAt, Services, Snapshot};
 use gatewright_gke::{CelLanguage, Input, check};
@@ -337,13 +337,24 @@ fn a_report_can_be_read_without_network_and_without_script() {
         serde_json::json!({"value": true}),
     );
     browser.call("Page.reload", serde_json::json!({}));
-    let text = browser.call(
-        "Runtime.evaluate",
-        serde_json::json!({
-            "expression": "document.body.innerText", "returnByValue": true,
-        }),
-    );
-    let text = text["result"]["value"].as_str().unwrap_or_default();
+    // Nothing tells of the end of the load now, so the page is looked at until it is there.
+    let begun = Instant::now();
+    let text = loop {
+        let text = browser.call(
+            "Runtime.evaluate",
+            serde_json::json!({
+                "expression": "document.readyState === 'complete' ? document.body.innerText : ''",
+                "returnByValue": true,
+            }),
+        );
+        let text = text["result"]["value"]
+            .as_str()
+            .unwrap_or_default()
+            .to_owned();
+        if text.contains("proxy_on_done") || begun.elapsed() > Duration::from_secs(30) {
+            break text;
+        }
+    };
     for told in ["proxy_on_request_headers", "x-store", "proxy_on_done"] {
         assert!(text.contains(told), "`{told}` in:\n{text}");
     }

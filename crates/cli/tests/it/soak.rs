@@ -234,6 +234,7 @@ fn faults_under_load_cost_what_they_own_and_nothing_else() {
         serving.wait_for("reloaded in");
     }
     upstream.end();
+    drop(callout);
     let end = Instant::now();
     loop {
         let open = descriptors(process);

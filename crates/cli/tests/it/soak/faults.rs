@@ -160,7 +160,7 @@ impl Callout {
             if let Some((_, address)) = line.split_once("gRPC without TLS: ") {
                 at = address.to_owned();
             }
-            if line == "ready" {
+            if line == "serving" {
                 break;
             }
         }
