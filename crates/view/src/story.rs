@@ -31,7 +31,7 @@ pub struct Teller<'t> {
     pub plugins: &'t [String],
     /// The fuel that an exchange may burn, where it has a budget.
     pub budget: Option<u64>,
-    /// Whether the values of [`SECRET_HEADERS`] are hidden.
+    /// Whether the values of headers that carry secrets are hidden.
     pub hide_secrets: bool,
 }
 
