@@ -1,16 +1,14 @@
-//! The routes of one port, compiled: hosts in a table, matches sorted by precedence, so that the
-//! first that fits is the one that serves.
+//! The routes of one port, compiled: the plan's table of hosts, whose matches are in the order of
+//! precedence, so that the first that fits is the one that serves.
 //!
 //! What a request gets is what [`GatewayPlan::route`] says, which a test holds against it; that one
 //! explains, this one is fast.
 
 mod entry;
-mod hosts;
 
-use std::cmp::Reverse;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
-use gatewright_gke::{GatewayPlan, Listener, Route};
+use gatewright_gke::{GatewayPlan, Listener, ObjectId, Route, TableEntry};
 use http::{HeaderMap, Method};
 
 use entry::Entry;
@@ -60,72 +58,37 @@ impl Router {
         plan: &'p GatewayPlan,
         listeners: &[&Listener],
     ) -> (Self, Vec<RuleAt<'p>>) {
-        let mut router = Self::default();
+        let tables = plan.hosts(listeners);
+        let entries = tables.iter().flat_map(|table| &table.entries);
+        let served: HashSet<&ObjectId> = entries.map(|entry| &entry.route.id).collect();
         let mut rules = Vec::new();
-        for route in &plan.routes {
-            let mut served: Vec<Option<String>> = Vec::new();
-            for listener in listeners {
-                for parent in &route.parents {
-                    if hosts::is_parent(&plan.gateway, listener, parent) {
-                        served.extend(hosts::of(listener, route));
-                    }
-                }
-            }
-            served.sort();
-            served.dedup();
-            if served.is_empty() {
-                continue;
-            }
-            let first = rules.len();
+        let mut first = HashMap::new();
+        for route in plan.routes.iter().filter(|r| served.contains(&r.id)) {
+            first.insert(&route.id, rules.len());
             rules.extend((0..route.rules.len()).map(|index| RuleAt { route, index }));
-            for (index, rule) in route.rules.iter().enumerate() {
-                for (matched, one) in rule.matches.iter().enumerate() {
-                    let to = Matched {
-                        rule: first + index,
-                        matched,
-                    };
-                    let Some(entry) = Entry::new(route, index, one, to) else {
-                        continue;
-                    };
-                    for host in &served {
-                        router.at(host.as_deref()).push(entry.clone());
-                    }
-                }
-            }
+        }
+        let mut router = Self::default();
+        for table in &tables {
+            let compiled = |entry: &TableEntry<'_>| {
+                let to = Matched {
+                    rule: first.get(&entry.route.id)? + entry.rule,
+                    matched: entry.matched,
+                };
+                Entry::new(entry.one(), to)
+            };
             // A host that a route has decides, even where none of its rules matches.
-            for host in &served {
-                router.at(host.as_deref());
+            let entries = table.entries.iter().filter_map(compiled).collect();
+            match table.host.as_deref() {
+                None => router.any = entries,
+                Some(host) => match host.strip_prefix('*') {
+                    Some(suffix) => router.wildcards.push((suffix.as_bytes().into(), entries)),
+                    None => {
+                        router.exact.insert(host.as_bytes().into(), entries);
+                    }
+                },
             }
         }
-        for entries in router.exact.values_mut() {
-            entries.sort_by(|a, b| a.order.cmp(&b.order));
-        }
-        for (_, entries) in &mut router.wildcards {
-            entries.sort_by(|a, b| a.order.cmp(&b.order));
-        }
-        router.any.sort_by(|a, b| a.order.cmp(&b.order));
-        router
-            .wildcards
-            .sort_by_key(|(suffix, _)| Reverse(suffix.len()));
         (router, rules)
-    }
-
-    fn at(&mut self, host: Option<&str>) -> &mut Vec<Entry> {
-        let Some(host) = host else {
-            return &mut self.any;
-        };
-        let Some(suffix) = host.strip_prefix('*') else {
-            return self.exact.entry(host.as_bytes().into()).or_default();
-        };
-        let suffix = suffix.as_bytes();
-        let place = match self.wildcards.iter().position(|(s, _)| **s == *suffix) {
-            Some(place) => place,
-            None => {
-                self.wildcards.push((suffix.into(), Vec::new()));
-                self.wildcards.len() - 1
-            }
-        };
-        &mut self.wildcards[place].1
     }
 
     /// The rule that serves a request.

@@ -9,7 +9,7 @@ mod route;
 mod routing;
 mod surprise;
 
-pub(crate) use route::listeners;
+pub(crate) use route::{attached, narrower};
 
 use std::collections::BTreeMap;
 

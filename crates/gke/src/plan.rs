@@ -14,7 +14,7 @@ mod tests;
 use std::collections::BTreeMap;
 
 use crate::condition::{Condition, Language, Verdict};
-use crate::controller::listeners;
+use crate::controller::attached;
 use crate::finding::ObjectId;
 use crate::model::{
     Backend, BackendRef, Chain, Extension, ExtensionKind, ExtensionSet, Gateway, Model, Plugin,
@@ -182,13 +182,7 @@ impl GatewayPlan {
             refused: Vec::new(),
         };
         for route in &model.routes {
-            let attached = route.parents.iter().any(|parent| {
-                parent.is_gateway
-                    && parent.namespace == gateway.id.namespace
-                    && parent.name.value == gateway.id.name
-                    && listeners(gateway, parent, route).next().is_some()
-            });
-            if attached {
+            if attached(gateway, route).next().is_some() {
                 plan.routes.push(route.clone());
             }
         }

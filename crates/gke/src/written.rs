@@ -3,7 +3,7 @@
 use serde_json::{Value as Json, json};
 
 use crate::check::{Object, Report};
-use crate::controller::listeners;
+use crate::controller;
 use crate::describe::DescribeOptions;
 use crate::finding::{Finding, Severity};
 use crate::model::{Gateway, Listener, Route};
@@ -119,12 +119,7 @@ fn of_gateway(report: &Report, gateway: &Gateway, options: &DescribeOptions<'_>)
 /// How many routes a listener takes.
 fn attached(report: &Report, gateway: &Gateway, listener: &Listener) -> usize {
     let takes = |route: &&Route| {
-        route.parents.iter().any(|parent| {
-            parent.is_gateway
-                && parent.namespace == gateway.id.namespace
-                && parent.name.value == gateway.id.name
-                && listeners(gateway, parent, route).any(|taken| taken.name == listener.name)
-        })
+        controller::attached(gateway, route).any(|taken| taken.name == listener.name)
     };
     report.model.routes.iter().filter(takes).count()
 }

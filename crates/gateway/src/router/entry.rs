@@ -1,8 +1,6 @@
-//! One match of a rule, compiled: its place in the order of precedence, and whether a request fits.
+//! One match of a rule, compiled: whether a request fits.
 
-use std::cmp::Reverse;
-
-use gatewright_gke::{MatchKind, PathKind, Route, RouteMatch};
+use gatewright_gke::{MatchKind, PathKind, RouteMatch};
 use http::{HeaderMap, HeaderName};
 
 use super::{Asked, Matched};
@@ -12,7 +10,6 @@ type Text = Box<[u8]>;
 /// One match of a rule.
 #[derive(Clone, Debug)]
 pub(super) struct Entry {
-    pub(super) order: Order,
     exact: bool,
     path: Text,
     method: Option<Text>,
@@ -21,37 +18,15 @@ pub(super) struct Entry {
     pub(super) to: Matched,
 }
 
-/// The Gateway API's precedence: smaller goes first.
-pub(super) type Order = (
-    Reverse<(bool, usize, bool, usize, usize)>,
-    String,
-    String,
-    usize,
-    usize,
-);
-
 impl Entry {
     /// Nothing for a match that GKE does not support, which takes no request.
-    pub(super) fn new(route: &Route, rule: usize, one: &RouteMatch, to: Matched) -> Option<Self> {
+    pub(super) fn new(one: &RouteMatch, to: Matched) -> Option<Self> {
         let names = one.headers.iter().chain(&one.query);
         if one.path.kind == PathKind::Regex || names.clone().any(|n| n.kind == MatchKind::Regex) {
             return None;
         }
         let path = one.path.value.value.as_bytes();
         let exact = one.path.kind == PathKind::Exact;
-        let order = (
-            Reverse((
-                exact,
-                path.len(),
-                one.method.is_some(),
-                one.headers.len(),
-                one.query.len(),
-            )),
-            route.id.namespace.clone(),
-            route.id.name.clone(),
-            rule,
-            to.matched,
-        );
         let prefix = path.strip_suffix(b"/").unwrap_or(path);
         let mut headers = Vec::new();
         for header in &one.headers {
@@ -59,7 +34,6 @@ impl Entry {
             headers.push((name, header.value.as_bytes().into()));
         }
         Some(Self {
-            order,
             exact,
             path: if exact { path } else { prefix }.into(),
             method: one.method.as_ref().map(|m| m.value.as_bytes().into()),

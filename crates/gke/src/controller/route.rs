@@ -18,7 +18,7 @@ fn misconfigured(route: &Route, what: &str) -> String {
 }
 
 /// The listeners of a Gateway to which a route's reference leads.
-pub(crate) fn listeners<'a>(
+fn listeners<'a>(
     gateway: &'a Gateway,
     parent: &'a ParentRef,
     route: &'a Route,
@@ -33,17 +33,41 @@ pub(crate) fn listeners<'a>(
     })
 }
 
+/// The listeners of a Gateway that take a route, by any of its references.
+pub(crate) fn attached<'a>(
+    gateway: &'a Gateway,
+    route: &'a Route,
+) -> impl Iterator<Item = &'a Listener> {
+    let here = |parent: &&ParentRef| {
+        parent.is_gateway
+            && parent.namespace == gateway.id.namespace
+            && parent.name.value == gateway.id.name
+    };
+    let parents = route.parents.iter().filter(here);
+    parents.flat_map(|parent| listeners(gateway, parent, route))
+}
+
+/// What two hostnames have in common: the narrower, if one is within the other.
+pub(crate) fn narrower<'h>(a: &'h str, b: &'h str) -> Option<&'h str> {
+    let within = |wide: &str, narrow: &str| match wide.strip_prefix('*') {
+        Some(suffix) => {
+            let narrow = narrow.strip_prefix('*').unwrap_or(narrow);
+            narrow.ends_with(suffix)
+        }
+        None => wide == narrow,
+    };
+    if within(a, b) {
+        Some(b)
+    } else if within(b, a) {
+        Some(a)
+    } else {
+        None
+    }
+}
+
 /// Whether a listener's hostname and a route's can be the same host.
-pub(crate) fn hostnames_meet(listener: Option<&str>, route: &str) -> bool {
-    let Some(listener) = listener else {
-        return true;
-    };
-    let under = |wildcard: &str, name: &str| {
-        wildcard
-            .strip_prefix('*')
-            .is_some_and(|suffix| name.strip_prefix('*').unwrap_or(name).ends_with(suffix))
-    };
-    listener == route || under(listener, route) || under(route, listener)
+fn hostnames_meet(listener: Option<&str>, route: &str) -> bool {
+    listener.is_none_or(|listener| narrower(listener, route).is_some())
 }
 
 impl Controller<'_> {

@@ -2,10 +2,12 @@
 //! [`GatewayPlan::route`] answers for one request.
 
 use std::cmp::Reverse;
+use std::collections::HashMap;
 
 use super::GatewayPlan;
 use super::route::specificity;
-use crate::model::{Gateway, Listener, ParentRef, Route, RouteMatch, RouteRule};
+use crate::controller::{attached, narrower};
+use crate::model::{Gateway, Listener, Route, RouteMatch, RouteRule};
 
 /// A host and what is tried for it.
 #[derive(Clone, Debug)]
@@ -47,29 +49,24 @@ impl GatewayPlan {
     /// last.
     #[must_use]
     pub fn hosts(&self, listeners: &[&Listener]) -> Vec<HostTable<'_>> {
-        let mut tables: Vec<HostTable<'_>> = Vec::new();
+        let mut by_host: HashMap<Option<String>, Vec<TableEntry<'_>>> = HashMap::new();
         for route in &self.routes {
             for host in hosts_of(&self.gateway, listeners, route) {
-                let known = tables.iter().position(|table| table.host == host);
-                let place = known.unwrap_or_else(|| {
-                    tables.push(HostTable {
-                        host,
-                        entries: Vec::new(),
-                    });
-                    tables.len() - 1
-                });
                 let rules = route.rules.iter().enumerate();
-                tables[place]
-                    .entries
-                    .extend(rules.flat_map(|(rule, content)| {
-                        (0..content.matches.len()).map(move |matched| TableEntry {
-                            route,
-                            rule,
-                            matched,
-                        })
-                    }));
+                let entries = rules.flat_map(|(rule, content)| {
+                    (0..content.matches.len()).map(move |matched| TableEntry {
+                        route,
+                        rule,
+                        matched,
+                    })
+                });
+                by_host.entry(host).or_default().extend(entries);
             }
         }
+        let tables = by_host.into_iter();
+        let mut tables: Vec<_> = tables
+            .map(|(host, entries)| HostTable { host, entries })
+            .collect();
         for table in &mut tables {
             table.entries.sort_by_key(|entry| {
                 let id = &entry.route.id;
@@ -81,39 +78,29 @@ impl GatewayPlan {
                 )
             });
         }
-        tables.sort_by_key(|table| {
-            let host = table.host.as_deref();
-            let length = host.map_or(0, str::len);
-            (
-                host.is_none_or(|host| host.starts_with('*')),
-                Reverse(length),
-            )
-        });
+        tables.sort_by(|a, b| order(a).cmp(&order(b)));
         tables
     }
 }
 
+/// Exact hosts before wildcards, the longer first, any host last; by name where that is the same, so
+/// that a table of the same routes is the same.
+fn order<'t>(table: &'t HostTable<'_>) -> (bool, Reverse<usize>, Option<&'t str>) {
+    let host = table.host.as_deref();
+    let is_wide = host.is_none_or(|host| host.starts_with('*'));
+    (is_wide, Reverse(host.map_or(0, str::len)), host)
+}
+
 /// The hosts for which a route is served at some listeners; `None` is any host.
 fn hosts_of(gateway: &Gateway, listeners: &[&Listener], route: &Route) -> Vec<Option<String>> {
-    let mut hosts = Vec::new();
-    for listener in listeners {
-        for parent in &route.parents {
-            if attaches(gateway, listener, parent) {
-                hosts.extend(hostnames(listener, route));
-            }
-        }
-    }
+    let here = |one: &&Listener| listeners.iter().any(|listener| listener.name == one.name);
+    let mut hosts: Vec<_> = attached(gateway, route)
+        .filter(here)
+        .flat_map(|listener| hostnames(listener, route))
+        .collect();
     hosts.sort();
     hosts.dedup();
     hosts
-}
-
-fn attaches(gateway: &Gateway, listener: &Listener, parent: &ParentRef) -> bool {
-    parent.is_gateway
-        && parent.namespace == gateway.id.namespace
-        && parent.name.value == gateway.id.name
-        && parent.section.as_ref().is_none_or(|s| *s == listener.name)
-        && parent.port.is_none_or(|port| port == listener.port)
 }
 
 /// The hosts for which a route is served at a listener, in lower case; `None` is any host.
@@ -133,27 +120,9 @@ fn hostnames(listener: &Listener, route: &Route) -> Vec<Option<String>> {
     hosts
 }
 
-/// What two hostnames have in common: the narrower, if one is within the other.
-fn narrower<'h>(a: &'h str, b: &'h str) -> Option<&'h str> {
-    let within = |wide: &str, narrow: &str| match wide.strip_prefix('*') {
-        Some(suffix) => {
-            let narrow = narrow.strip_prefix('*').unwrap_or(narrow);
-            narrow.ends_with(suffix)
-        }
-        None => wide == narrow,
-    };
-    if within(a, b) {
-        Some(b)
-    } else if within(b, a) {
-        Some(a)
-    } else {
-        None
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use super::narrower;
+    use crate::controller::narrower;
 
     #[test]
     fn hostnames_meet_in_the_narrower() {
