@@ -261,10 +261,7 @@ fn wasm(
         Event::ResponseHeaders,
         Event::ResponseBody,
     ];
-    let events = extension
-        .events
-        .as_deref()
-        .unwrap_or(&[Event::RequestHeaders, Event::ResponseHeaders]);
+    let events = extension.shown(plan.set.kind);
     if !all.iter().all(|event| events.contains(event)) {
         notes.add(format!(
             "extension `{name}`: Envoy calls a plugin for every event, not only those of \
@@ -297,13 +294,7 @@ pub(super) fn callout(
 ) -> Vec<Value> {
     let routing = plan.set.kind == ExtensionKind::Routing;
     let name = format!("{}/{}", chain.name.value, extension.name.value);
-    let default = [Event::RequestHeaders, Event::ResponseHeaders];
-    // A routing extension is over once the route is chosen.
-    let events: &[Event] = match (&extension.events, routing) {
-        (_, true) => &[Event::RequestHeaders],
-        (Some(events), false) => events,
-        (None, false) => &default,
-    };
+    let events = extension.shown(plan.set.kind);
     let has = |event: Event| events.contains(&event);
     let send = |event: Event| if has(event) { "SEND" } else { "SKIP" };
     let body = |event: Event, mode: Option<BodySendMode>| match (has(event), mode) {

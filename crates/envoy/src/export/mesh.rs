@@ -2,7 +2,8 @@
 //! EnvoyExtensionPolicy, beside the Gateway API objects themselves.
 
 use gatewright_gke::{
-    Backend, BodySendMode, Chain, Event, Extension, ExtensionPlan, GatewayPlan, Object, Report,
+    Backend, BodySendMode, Chain, Event, Extension, ExtensionKind, ExtensionPlan, GatewayPlan,
+    Object, Report,
 };
 use serde_json::{Map, Value, json};
 
@@ -338,8 +339,7 @@ impl Translation<'_> {
 
 /// A callout as Envoy Gateway has it: a half that is absent is not sent.
 fn callout(extension: &Extension, service: &str, port: u16) -> Value {
-    let default = [Event::RequestHeaders, Event::ResponseHeaders];
-    let events = extension.events.as_deref().unwrap_or(&default);
+    let events = extension.shown(ExtensionKind::Traffic);
     let mut mode = Map::new();
     for (half, headers, body, send) in [
         (

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use gatewright_callout::{BodyMode, Config, Event, Events, Rules};
+use gatewright_callout::{BodyMode, Config, Event, Rules};
 use gatewright_gke::{
     self as gke, Backend, BodySendMode, Cloud, Extension, ExtensionKind, ExtensionSet, Gateway,
     Report, annotations,
@@ -98,7 +98,12 @@ impl Around<'_> {
         Config {
             rules,
             authority,
-            events: events(self.set.kind, extension),
+            events: extension
+                .shown(self.set.kind)
+                .iter()
+                .copied()
+                .map(event)
+                .collect(),
             request_body: mode(extension.request_body),
             response_body: mode(extension.response_body),
             timeout: Duration::from_millis(extension.timeout_ms),
@@ -111,16 +116,6 @@ impl Around<'_> {
                 self.chain, extension.name.value
             ),
         }
-    }
-}
-
-/// The events of an extension; where it says nothing, the heads that its kind is shown.
-fn events(kind: ExtensionKind, extension: &Extension) -> Events {
-    let listed = extension.events.as_ref().filter(|list| !list.is_empty());
-    match (listed, kind) {
-        (Some(list), _) => list.iter().copied().map(event).collect(),
-        (None, ExtensionKind::Traffic) => Events::HEADERS,
-        (None, ExtensionKind::Routing) => Events::NONE.with(Event::RequestHeaders),
     }
 }
 

@@ -255,6 +255,17 @@ impl Chain {
 }
 
 impl Extension {
+    /// The events that it is shown: those that it lists, or where it lists none the heads of its
+    /// kind.
+    #[must_use]
+    pub fn shown(&self, kind: ExtensionKind) -> &[Event] {
+        match (self.events.as_deref(), kind) {
+            (Some(events @ [_, ..]), _) => events,
+            (_, ExtensionKind::Traffic) => &[Event::RequestHeaders, Event::ResponseHeaders],
+            (_, ExtensionKind::Routing) => &[Event::RequestHeaders],
+        }
+    }
+
     fn read(reader: Reader<'_>) -> Self {
         let place = |name: &str| reader.field(name).and_then(Reader::place);
         let timeout = reader.text("timeout");

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use gatewright_gke::{Event, Extension, ExtensionPlan};
+use gatewright_gke::{Event, Extension, ExtensionKind, ExtensionPlan};
 use gatewright_host::{Chain, Events, LogLevel, PluginSpec, Profile, TraceLevel};
 
 use super::super::{Logging, PluginUse};
@@ -96,15 +96,9 @@ fn level(name: &str) -> LogLevel {
     }
 }
 
-/// The events that an extension asks for; headers both ways where it says nothing.
 fn events(extension: &Extension) -> Events {
-    let Some(events) = &extension.events else {
-        return Events {
-            headers: [true; 2],
-            bodies: [false; 2],
-            trailers: [false; 2],
-        };
-    };
+    // Plugins are for traffic extensions only.
+    let events = extension.shown(ExtensionKind::Traffic);
     let has = |event| events.contains(&event);
     Events {
         headers: [has(Event::RequestHeaders), has(Event::ResponseHeaders)],
