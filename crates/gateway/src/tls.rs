@@ -108,8 +108,11 @@ pub(crate) fn configure(
     bind: IpAddr,
     authority: Option<&Authority>,
 ) -> Result<(Arc<ServerConfig>, Origin), String> {
-    let (pair, origin) = match secret(report, gateway, listeners) {
-        Some((name, pair)) => (pair?, Origin::Secret(name)),
+    let (pair, origin) = match report.certificate(&gateway.id, listeners) {
+        Some(secret) => {
+            let name = format!("{}/{}", secret.id.namespace, secret.id.name);
+            (read(&secret.node)?, Origin::Secret(name))
+        }
         None => {
             let authority = authority
                 .ok_or("there is no Secret with a certificate, and nobody to sign a new one")?;
@@ -142,29 +145,6 @@ fn server(pair: Pair) -> Result<ServerConfig, rustls::Error> {
                 .with_no_client_auth()
                 .with_single_cert(pair.chain, pair.key)
         })
-}
-
-/// The first Secret that these listeners name and the manifests hold.
-fn secret(
-    report: &Report,
-    gateway: &gatewright_gke::Gateway,
-    listeners: &[&str],
-) -> Option<(String, Result<Pair, String>)> {
-    let object = report.object("Gateway", &gateway.id.namespace, &gateway.id.name)?;
-    let all = object.node.at(&["spec", "listeners"])?.items();
-    let named = all.iter().filter(|listener| {
-        listener
-            .str_at("name")
-            .is_some_and(|n| listeners.contains(&n))
-    });
-    let references = named.filter_map(|listener| listener.at(&["tls", "certificateRefs"]));
-    references.flat_map(Node::items).find_map(|reference| {
-        let name = reference.str_at("name")?;
-        let namespace = reference.str_at("namespace");
-        let namespace = namespace.unwrap_or(&gateway.id.namespace);
-        let secret = report.object("Secret", namespace, name)?;
-        Some((format!("{namespace}/{name}"), read(&secret.node)))
-    })
 }
 
 fn read(secret: &Node) -> Result<Pair, String> {

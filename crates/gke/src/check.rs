@@ -86,6 +86,25 @@ impl Report {
             object.id.kind == kind && object.id.namespace == namespace && object.id.name == name
         })
     }
+
+    /// The first Secret that some listeners of a Gateway name for their certificate and the
+    /// manifests hold.
+    #[must_use]
+    pub fn certificate(&self, gateway: &ObjectId, listeners: &[&str]) -> Option<&Object> {
+        let object = self.object("Gateway", &gateway.namespace, &gateway.name)?;
+        let all = object.node.at(&["spec", "listeners"])?.items();
+        let named = all.iter().filter(|listener| {
+            listener
+                .str_at("name")
+                .is_some_and(|name| listeners.contains(&name))
+        });
+        let references = named.filter_map(|listener| listener.at(&["tls", "certificateRefs"]));
+        references.flat_map(Node::items).find_map(|reference| {
+            let namespace = reference.str_at("namespace");
+            let namespace = namespace.unwrap_or(&gateway.namespace);
+            self.object("Secret", namespace, reference.str_at("name")?)
+        })
+    }
 }
 
 /// Checks manifests: nothing stops at the first problem.

@@ -113,9 +113,10 @@ fn transport_socket(
     listeners: &[&Listener],
     bindings: &Bindings<'_>,
 ) -> Result<Value, String> {
-    let pair = match secret(report, plan, listeners) {
+    let names: Vec<&str> = listeners.iter().map(|one| one.name.as_str()).collect();
+    let pair = match report.certificate(&plan.gateway.id, &names) {
         Some(secret) => {
-            let field = |name: &str| source(secret, name);
+            let field = |name: &str| source(&secret.node, name);
             json!({"certificate_chain": field("tls.crt")?, "private_key": field("tls.key")?})
         }
         None => {
@@ -133,25 +134,6 @@ fn transport_socket(
         "tls_certificates": [pair],
     }});
     Ok(json!({"name": "tls", "typed_config": typed(TLS, context)}))
-}
-
-/// The first Secret that the listeners name and the manifests hold.
-fn secret<'r>(report: &'r Report, plan: &GatewayPlan, listeners: &[&Listener]) -> Option<&'r Node> {
-    let id = &plan.gateway.id;
-    let object = report.object("Gateway", &id.namespace, &id.name)?;
-    let all = object.node.at(&["spec", "listeners"])?.items();
-    let named = all.iter().filter(|one| {
-        one.str_at("name")
-            .is_some_and(|name| listeners.iter().any(|listener| listener.name == name))
-    });
-    named
-        .filter_map(|one| one.at(&["tls", "certificateRefs"]))
-        .flat_map(Node::items)
-        .find_map(|reference| {
-            let namespace = reference.str_at("namespace").unwrap_or(&id.namespace);
-            let secret = report.object("Secret", namespace, reference.str_at("name")?)?;
-            Some(&secret.node)
-        })
 }
 
 fn source(secret: &Node, name: &str) -> Result<Value, String> {
