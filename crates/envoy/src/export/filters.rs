@@ -177,9 +177,12 @@ fn new_path(content: &Value, prefix: &str) -> Option<Value> {
             let new = new.strip_suffix('/').unwrap_or(new);
             match (prefix, new) {
                 ("", "") => None,
-                (prefix, "") => rewrite(format!("^{}/?(.*)$", quoted(prefix)), "/\\1".to_owned()),
+                (prefix, "") => rewrite(
+                    format!("^{}/?(.*)$", regex::escape(prefix)),
+                    "/\\1".to_owned(),
+                ),
                 (prefix, new) => rewrite(
-                    format!("^{}(.*)$", quoted(prefix)),
+                    format!("^{}(.*)$", regex::escape(prefix)),
                     format!("{}\\1", literal(new)),
                 ),
             }
@@ -191,18 +194,6 @@ fn new_path(content: &Value, prefix: &str) -> Option<Value> {
 /// A text that stands for itself in a substitution.
 fn literal(text: &str) -> String {
     text.replace('\\', "\\\\")
-}
-
-/// A text that stands for itself in a regular expression.
-fn quoted(text: &str) -> String {
-    let mut pattern = String::with_capacity(text.len());
-    for c in text.chars() {
-        if c.is_ascii_punctuation() && c != '_' {
-            pattern.push('\\');
-        }
-        pattern.push(c);
-    }
-    pattern
 }
 
 #[cfg(test)]
@@ -237,8 +228,8 @@ mod tests {
             });
             assert_eq!(found, expected, "{prefix} -> {new}");
         };
-        check("/xyz", "/foo", Some(("^\\/foo(.*)$", "/xyz\\1")));
-        check("/", "/foo/", Some(("^\\/foo/?(.*)$", "/\\1")));
+        check("/xyz", "/foo", Some(("^/foo(.*)$", "/xyz\\1")));
+        check("/", "/foo/", Some(("^/foo/?(.*)$", "/\\1")));
         check("/xyz/", "/", Some(("^(.*)$", "/xyz\\1")));
         check("/", "/", None);
     }

@@ -281,7 +281,7 @@ impl Nodes {
         let pattern = if text.contains(other) {
             "[^\\x00-\\x{10FFFF}]".to_owned()
         } else {
-            format!("(?i){before}{}{after}", escaped(text))
+            format!("(?i){before}{}{after}", regex::escape(text))
         };
         let pattern = self.text(&pattern);
         let found = self.call("matches", Some(inner), vec![pattern]);
@@ -330,18 +330,6 @@ fn dotted(node: &IdedExpr) -> Option<String> {
         Expr::Select(select) => Some(format!("{}.{}", dotted(&select.operand)?, select.field)),
         _ => None,
     }
-}
-
-/// A text as a regular expression of RE2 that matches it.
-fn escaped(text: &str) -> String {
-    let mut pattern = String::with_capacity(text.len());
-    for c in text.chars() {
-        if c.is_ascii_punctuation() && c != '_' {
-            pattern.push('\\');
-        }
-        pattern.push(c);
-    }
-    pattern
 }
 
 #[cfg(test)]
