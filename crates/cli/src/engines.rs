@@ -11,20 +11,22 @@ use crate::gather::Gathered;
 /// The variable that names an Envoy where no option does.
 const VARIABLE: &str = "GATEWRIGHT_ENVOY";
 
+/// The Envoy that an option or the variable names.
+pub(crate) fn named(given: Option<&PathBuf>) -> Option<PathBuf> {
+    given.cloned().or_else(|| {
+        let named = std::env::var_os(VARIABLE).filter(|path| !path.is_empty());
+        named.map(PathBuf::from)
+    })
+}
+
 /// The Envoy to ask.
 pub(crate) fn peer(given: Option<&PathBuf>) -> anyhow::Result<Peer> {
-    let program = match given {
-        Some(given) => given.clone(),
-        None => std::env::var_os(VARIABLE)
-            .filter(|path| !path.is_empty())
-            .map(PathBuf::from)
-            .with_context(|| {
-                format!(
-                    "there is no Envoy to ask: say which with `--envoy PATH` or `{VARIABLE}`; \
-                     `scripts/setup` installs one and `source scripts/env.sh` names it"
-                )
-            })?,
-    };
+    let program = named(given).with_context(|| {
+        format!(
+            "there is no Envoy to ask: say which with `--envoy PATH` or `{VARIABLE}`; \
+             `scripts/setup` installs one and `source scripts/env.sh` names it"
+        )
+    })?;
     Ok(Peer::new(program))
 }
 

@@ -12,6 +12,8 @@ use std::time::SystemTime;
 use anyhow::Context as _;
 use gatewright_harness::symbols;
 
+use crate::write::{self, Readers};
+
 /// What was done.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Optimised {
@@ -119,10 +121,7 @@ fn finish(built: &Path) -> anyhow::Result<Finished> {
 
 /// Writes a file as a whole: another run of the program may be reading it.
 fn write(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
-    let scratch = scratch(path);
-    std::fs::write(&scratch, bytes)
-        .and_then(|()| std::fs::rename(&scratch, path))
-        .with_context(|| format!("cannot write `{}`", path.display()))
+    write::whole(path, bytes, Readers::Usual)
 }
 
 /// A name beside a file that no other run of the program takes.

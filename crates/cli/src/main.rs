@@ -12,6 +12,7 @@ mod modules;
 mod progress;
 mod serve;
 mod subjects;
+mod write;
 
 use std::process::ExitCode;
 

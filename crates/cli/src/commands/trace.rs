@@ -1,9 +1,7 @@
 //! `gatewright trace`: one case, told whole.
 
-use std::io::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use anyhow::Context as _;
 use gatewright_harness::{case_page, load, render_case, run_case};
 use gatewright_host::{Profile, TraceLevel};
 use gatewright_view::model::Fact;
@@ -11,6 +9,7 @@ use gatewright_view::page::report;
 
 use crate::exit::{Outcome, Usage};
 use crate::subjects::{Found, Overrides, Subjects};
+use crate::write::{self, Readers};
 
 /// Show everything that happens in one case.
 ///
@@ -94,26 +93,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
     let mut page = case_page(case, &run, &failures, (profile, &[plugin.into_owned()]));
     let file = arguments.file.display().to_string();
     page.facts.insert(0, Fact::new("file", file));
-    write(html, &report(&page))?;
+    write::whole(html, report(&page).as_bytes(), Readers::Usual)?;
     anstream::eprintln!("wrote {}", html.display());
     Ok(Outcome::Fine)
-}
-
-/// Writes a file whole or not at all.
-fn write(path: &Path, text: &str) -> anyhow::Result<()> {
-    let cannot = || format!("cannot write `{}`", path.display());
-    let folder = path
-        .parent()
-        .filter(|folder| !folder.as_os_str().is_empty());
-    let mut new = tempfile::Builder::new();
-    new.prefix(".gatewright-");
-    // Whoever may read other new files may read this one: a temporary file is its owner's alone.
-    #[cfg(unix)]
-    new.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-    let mut new = new
-        .tempfile_in(folder.unwrap_or(Path::new(".")))
-        .with_context(cannot)?;
-    new.write_all(text.as_bytes()).with_context(cannot)?;
-    new.persist(path).with_context(cannot)?;
-    Ok(())
 }

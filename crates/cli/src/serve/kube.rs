@@ -2,9 +2,8 @@
 //! what is served is what the store holds.
 
 use std::collections::BTreeMap;
-use std::io::Write as _;
 use std::net::{IpAddr, SocketAddr};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::Context as _;
@@ -19,6 +18,7 @@ use serde_json::{Value, json};
 
 use crate::commands::{DIM, RED, RESET};
 use crate::exit::Usage;
+use crate::write::{self, Readers};
 
 /// Options of the API.
 #[derive(clap::Args)]
@@ -87,7 +87,8 @@ impl Kube {
             Some(path) => path.clone(),
             None => folder()?.join("kubeconfig"),
         };
-        write_private(&kubeconfig, &server.kubeconfig())?;
+        // It holds a token.
+        write::whole(&kubeconfig, server.kubeconfig().as_bytes(), Readers::Owner)?;
         Ok(Some(Self {
             api,
             server,
@@ -227,19 +228,4 @@ fn gateway(name: &str, class: &str) -> Value {
             ],
         },
     })
-}
-
-/// Writes a file that holds a token, in one step.
-fn write_private(path: &Path, text: &str) -> anyhow::Result<()> {
-    let folder = match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    };
-    let write = || -> std::io::Result<()> {
-        let mut file = tempfile::NamedTempFile::new_in(folder)?;
-        file.write_all(text.as_bytes())?;
-        file.persist(path)?;
-        Ok(())
-    };
-    write().with_context(|| format!("cannot write `{}`", path.display()))
 }

@@ -1,7 +1,6 @@
 //! `gatewright serve --record`: live exchanges as files of cases, written by a thread of its own.
 
 use std::collections::BTreeMap;
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{SyncSender, sync_channel};
@@ -15,6 +14,8 @@ use gatewright_harness::{
     case_file,
 };
 use gatewright_host::{Attributes, Events, Profile};
+
+use crate::write::{self, Readers};
 
 /// Exchanges that may wait to be written. Others are left out: nobody is kept waiting for a disk.
 const WAITING: usize = 256;
@@ -143,16 +144,17 @@ fn write(folder: &Path, recording: Recording) -> Result<(), String> {
         recording.plugin, recording.version
     );
     let text = case_file(&case(recording))?;
-    let put = || -> std::io::Result<()> {
-        std::fs::create_dir_all(&folder)?;
-        // Readable for nobody else, and under its name only when it is complete.
-        let mut file = tempfile::NamedTempFile::new_in(&folder)?;
-        file.write_all(head.as_bytes())?;
-        file.write_all(text.as_bytes())?;
-        file.persist(folder.join(name))?;
-        Ok(())
+    let told = |error: &dyn std::fmt::Display| {
+        format!("`{}` cannot be written to: {error}", folder.display())
     };
-    put().map_err(|error| format!("`{}` cannot be written to: {error}", folder.display()))
+    std::fs::create_dir_all(&folder).map_err(|error| told(&error))?;
+    // Readable for nobody else.
+    write::whole(
+        &folder.join(name),
+        (head + &text).as_bytes(),
+        Readers::Owner,
+    )
+    .map_err(|error| told(error.root_cause()))
 }
 
 /// The case that a recording is: what the plugin saw, and that it makes the same of it.

@@ -132,7 +132,7 @@ impl Programs {
 }
 
 /// The name with its namespace. Names of APIs have dots and none.
-fn full(name: &str) -> String {
+pub(crate) fn full(name: &str) -> String {
     match name.contains('/') || name.ends_with(".googleapis.com") {
         true => name.to_owned(),
         false => format!("default/{name}"),

@@ -11,10 +11,12 @@ use gatewright_gke::check;
 use gatewright_host::{Engine, EngineOptions};
 
 use super::files::{self, Modules};
+use crate::engines;
 use crate::exit::{Outcome, Usage};
 use crate::images::Access;
 use crate::manifests::Manifests;
 use crate::serve::images::Images;
+use crate::serve::services::full;
 use crate::serve::settings::{ServiceAt, Settings};
 
 #[derive(clap::Args)]
@@ -99,14 +101,6 @@ fn host_port(text: &str) -> Option<(String, u16)> {
     Some((host.to_owned(), port.parse().ok()?))
 }
 
-/// `namespace/name` of a Service.
-fn full(name: &str) -> String {
-    match name.contains('/') {
-        true => name.to_owned(),
-        false => format!("default/{name}"),
-    }
-}
-
 /// Where Services are: what the settings say, and what the command line says before that.
 fn services(
     settings: &Settings,
@@ -189,21 +183,14 @@ pub(super) fn envoy(arguments: &Arguments) -> anyhow::Result<Outcome> {
     anstream::println!("{}", bootstrap.display());
     anstream::eprintln!("run it with: envoy -c {}", at.join("envoy.json").display());
     if arguments.validate {
-        return validate(arguments.envoy.as_deref(), &bootstrap);
+        return validate(arguments.envoy.as_ref(), &bootstrap);
     }
     Ok(Outcome::Fine)
 }
 
 /// Asks Envoy whether it takes the bootstrap.
-fn validate(program: Option<&Path>, bootstrap: &Path) -> anyhow::Result<Outcome> {
-    let program = program
-        .map(Path::to_path_buf)
-        .or_else(|| {
-            std::env::var_os("GATEWRIGHT_ENVOY")
-                .filter(|path| !path.is_empty())
-                .map(PathBuf::from)
-        })
-        .unwrap_or_else(|| PathBuf::from("envoy"));
+fn validate(program: Option<&PathBuf>, bootstrap: &Path) -> anyhow::Result<Outcome> {
+    let program = engines::named(program).unwrap_or_else(|| PathBuf::from("envoy"));
     let output = Command::new(&program)
         .args([
             "--mode",

@@ -2,7 +2,6 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
@@ -10,6 +9,7 @@ use gatewright_envoy::export::PluginFiles;
 use gatewright_gateway::PluginSource as _;
 
 use crate::serve::images::Images;
+use crate::write::{self, Readers};
 
 /// Plugins as they are asked for; written once the translation is done.
 pub(super) struct Modules {
@@ -79,24 +79,13 @@ fn name(image: &str, taken: impl Fn(&str) -> bool) -> String {
     name
 }
 
-/// Writes a file beside its place and moves it there.
+/// Writes a file of the folder, which is made with the first.
 pub(super) fn write(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
-    let folder = path.parent().unwrap_or(Path::new("."));
-    let put = || -> std::io::Result<()> {
-        std::fs::create_dir_all(folder)?;
-        let mut file = tempfile::NamedTempFile::new_in(folder)?;
-        file.write_all(bytes)?;
-        // A temporary file is for its owner alone; this one is for whoever runs Envoy.
-        #[cfg(unix)]
-        {
-            use std::os::unix::fs::PermissionsExt as _;
-            let readable = std::fs::Permissions::from_mode(0o644);
-            file.as_file().set_permissions(readable)?;
-        }
-        file.persist(path)?;
-        Ok(())
-    };
-    put().with_context(|| format!("cannot write `{}`", path.display()))
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder)
+            .with_context(|| format!("cannot make `{}`", folder.display()))?;
+    }
+    write::whole(path, bytes, Readers::Usual)
 }
 
 #[cfg(test)]
