@@ -77,26 +77,27 @@ pub fn apply(
         }
         entry.fields = entry.fields.present(&object);
     }
-    let same = old_fields(&entries, &applier.manager) == Some(&fields);
-    match entries
-        .iter_mut()
-        .find(|entry| entry.manager == applier.manager)
-    {
-        Some(_) if same => {}
-        Some(entry) => {
-            entry.fields = fields;
-            entry.time = applier.time.to_owned();
-            entry.api_version = applier.api_version.to_owned();
-        }
-        None => entries.push(Managed {
-            manager: applier.manager.clone(),
-            api_version: applier.api_version.to_owned(),
-            time: applier.time.to_owned(),
-            fields,
-        }),
+    // What is applied a second time leaves the time of the first.
+    if old_fields(&entries, &applier.manager) != Some(&fields) {
+        note(&mut entries, applier, fields);
     }
     set_managed(&mut object, &entries);
     Ok(object)
+}
+
+/// Notes the fields of a manager, as of now.
+fn note(entries: &mut Vec<Managed>, applier: &Applier<'_>, fields: Fields) {
+    let own = |entry: &Managed| entry.manager == applier.manager;
+    let noted = Managed {
+        manager: applier.manager.clone(),
+        api_version: applier.api_version.to_owned(),
+        time: applier.time.to_owned(),
+        fields,
+    };
+    match entries.iter_mut().find(|entry| own(entry)) {
+        Some(entry) => *entry = noted,
+        None => entries.push(noted),
+    }
 }
 
 fn old_fields<'e>(entries: &'e [Managed], manager: &Manager) -> Option<&'e Fields> {
@@ -138,22 +139,11 @@ pub fn note_update(kind: Kind, before: Option<&Value>, after: &mut Value, applie
         }
     }
     if !changed.is_empty() {
-        match entries
-            .iter_mut()
-            .find(|entry| entry.manager == applier.manager)
-        {
-            Some(entry) => {
-                entry.fields.add(&changed);
-                entry.time = applier.time.to_owned();
-                entry.api_version = applier.api_version.to_owned();
-            }
-            None => entries.push(Managed {
-                manager: applier.manager.clone(),
-                api_version: applier.api_version.to_owned(),
-                time: applier.time.to_owned(),
-                fields: changed,
-            }),
-        }
+        let mut fields = old_fields(&entries, &applier.manager)
+            .cloned()
+            .unwrap_or_default();
+        fields.add(&changed);
+        note(&mut entries, applier, fields);
     }
     set_managed(after, &entries);
 }
