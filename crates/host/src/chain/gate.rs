@@ -224,39 +224,21 @@ impl Chain {
                     self.go_on(id, direction, step, Unit::Trailers(&mut trailers), effects);
                 }
             }
-            Part::Body => {
+            part @ (Part::Body | Part::Trailers) => {
+                // What it stopped at goes on whatever is left of it.
+                let (body, trailers) = match part {
+                    Part::Body => (Some(body.unwrap_or_default()), trailers),
+                    _ => (body, Some(trailers.unwrap_or_default())),
+                };
                 // There are trailers if the plugin made them when the body ended.
                 let end = gate.end_of_stream && trailers.is_none();
-                let mut body = body.unwrap_or_default();
-                self.go_on(id, direction, step + 1, Unit::Body(&mut body, end), effects);
+                let next = step + 1;
+                if let Some(mut body) = body {
+                    self.go_on(id, direction, next, Unit::Body(&mut body, end), effects);
+                }
                 if let Some(mut trailers) = trailers {
-                    self.go_on(
-                        id,
-                        direction,
-                        step + 1,
-                        Unit::Trailers(&mut trailers),
-                        effects,
-                    );
+                    self.go_on(id, direction, next, Unit::Trailers(&mut trailers), effects);
                 }
-            }
-            Part::Trailers => {
-                if let Some(mut chunk) = body {
-                    self.go_on(
-                        id,
-                        direction,
-                        step + 1,
-                        Unit::Body(&mut chunk, false),
-                        effects,
-                    );
-                }
-                let mut trailers = trailers.unwrap_or_default();
-                self.go_on(
-                    id,
-                    direction,
-                    step + 1,
-                    Unit::Trailers(&mut trailers),
-                    effects,
-                );
             }
         }
     }
