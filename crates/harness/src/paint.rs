@@ -46,31 +46,9 @@ impl Paint {
     }
 }
 
-/// A number with its thousands apart.
-pub(crate) fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            out.push(',');
-        }
-        out.push(digit);
-    }
-    out
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn thousands_stand_apart() {
-        let check = |number, text| assert_eq!(grouped(number), text);
-        check(0, "0");
-        check(999, "999");
-        check(1_000, "1,000");
-        check(12_345_678, "12,345,678");
-    }
 
     #[test]
     fn without_colour_nothing_is_added() {

@@ -8,10 +8,10 @@ use gatewright_host::{
 };
 
 use crate::model::{Case, Event, Exchange, Phase};
-use crate::paint::{Paint, grouped};
+use crate::paint::Paint;
 use crate::run::{CaseRun, ExchangeRun};
-use crate::text::{shortened, shown, shown_lines};
-use words::{answer, arguments, bytes, value_text};
+use crate::text::{bytes, grouped, shortened, shown, shown_lines};
+use words::{answer, arguments, value_text};
 pub(crate) use words::{outcome, request_line};
 
 /// Characters of a value that are shown.

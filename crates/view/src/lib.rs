@@ -46,6 +46,6 @@ pub mod page;
 pub use picture::{Column, Condition, Node, Object, Picture, picture};
 pub use secret::SECRET_HEADERS;
 pub use story::Teller;
-pub use text::{shortened, shown, shown_lines};
+pub use text::{bytes, grouped, shortened, shown, shown_lines};
 pub use timeline::timeline;
 pub use words::{answer, arguments};

@@ -67,7 +67,7 @@ pub(crate) fn value(bytes: &[u8], limit: usize) -> String {
 }
 
 /// A number of bytes, in words.
-pub(crate) fn bytes(count: u64) -> String {
+pub fn bytes(count: u64) -> String {
     match count {
         1 => "1 byte".to_owned(),
         _ => format!("{} bytes", grouped(count)),
@@ -75,7 +75,7 @@ pub(crate) fn bytes(count: u64) -> String {
 }
 
 /// A number with its digits in groups of three.
-pub(crate) fn grouped(number: u64) -> String {
+pub fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut out = String::with_capacity(digits.len() + digits.len() / 3);
     for (index, digit) in digits.chars().enumerate() {

@@ -5,7 +5,6 @@ pub(super) use gatewright_view::{answer, arguments};
 
 use super::VALUE;
 use crate::model::{Event, Exchange, Phase};
-use crate::paint::grouped;
 use crate::run::{End, ExchangeRun};
 use crate::text::{shortened, shown};
 
@@ -48,13 +47,6 @@ pub(crate) fn outcome(run: &ExchangeRun) -> (String, Option<String>) {
             (status, body.and_then(|body| quoted(&body)))
         }
         End::Open => ("goes on to the upstream".to_owned(), None),
-    }
-}
-
-pub(super) fn bytes(count: u64) -> String {
-    match count {
-        1 => "1 byte".to_owned(),
-        _ => format!("{} bytes", grouped(count)),
     }
 }
 
