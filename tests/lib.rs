@@ -6,6 +6,7 @@
 )]
 pub mod browser;
 pub mod conformance;
+pub mod measured;
 pub mod parity;
 pub mod served;
 

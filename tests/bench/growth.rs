@@ -1,11 +1,13 @@
 //! How each side grows: CPU for a request with more workers, connections, chains and routes.
 
+use gatewright_tests::measured::median;
+
 use crate::load::Load;
 use crate::rows::round;
 use crate::setup::Setup;
 use crate::side::Side;
 use crate::upstream::Upstream;
-use crate::{figure, median, say};
+use crate::{figure, say};
 
 /// A series: the same with more and more of something.
 #[derive(Clone, Debug)]

@@ -92,6 +92,13 @@ fn main() -> ExitCode {
 }
 
 fn run(options: &Options) -> Result<(), String> {
+    let program = gatewright_tests::measured::program();
+    if !program.is_file() {
+        let program = program.display();
+        return Err(format!(
+            "`{program}` is not there; build gatewright-cli beside this"
+        ));
+    }
     let upstream = upstream::start()?;
     let load = Load {
         connections: 32,
@@ -136,15 +143,4 @@ fn figure(id: &str, value: f64, at_least: bool, bound: f64) {
     };
     let verdict = if holds { "holds" } else { "short" };
     println!("bench\t{id}\t{value:.3}\tratio\t{sign} {bound}\t{verdict}");
-}
-
-/// The median of some numbers; not a number of none.
-fn median(numbers: impl IntoIterator<Item = f64>) -> f64 {
-    let mut numbers: Vec<f64> = numbers.into_iter().collect();
-    numbers.sort_by(f64::total_cmp);
-    match numbers.len() {
-        0 => f64::NAN,
-        count if count % 2 == 1 => numbers[count / 2],
-        count => f64::midpoint(numbers[count / 2 - 1], numbers[count / 2]),
-    }
 }

@@ -1,9 +1,11 @@
 //! The rows: both sides in turn, round after round.
 
+use gatewright_tests::measured::median;
+
+use crate::figure;
 use crate::load::{Load, Seen};
 use crate::setup::Setup;
 use crate::side::{Callout, Running, Side};
-use crate::{figure, median};
 
 /// The names of the rows, for the command line.
 pub(crate) const NAMES: [&str; 8] = [
@@ -40,7 +42,7 @@ pub(crate) struct Row {
 impl Row {
     /// The median of something over the rounds of a side.
     pub(crate) fn of(&self, side: Side, what: impl Fn(&Round) -> f64) -> f64 {
-        median(self.rounds[side as usize].iter().map(what))
+        median(self.rounds[side as usize].iter().map(what).collect())
     }
 
     /// The least and the most of it.
@@ -55,7 +57,12 @@ impl Row {
     /// The median over the rounds of ours over Envoy's, each of one round.
     pub(crate) fn ratio(&self, what: impl Fn(&Round) -> f64) -> f64 {
         let [ours, theirs] = &self.rounds;
-        median(ours.iter().zip(theirs).map(|(a, b)| what(a) / what(b)))
+        median(
+            ours.iter()
+                .zip(theirs)
+                .map(|(a, b)| what(a) / what(b))
+                .collect(),
+        )
     }
 }
 

@@ -3,9 +3,11 @@
 use std::fs::File;
 use std::io::{Read as _, Write as _};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
+
+use gatewright_tests::measured::{kib, program};
 
 use crate::setup::Prepared;
 
@@ -43,19 +45,6 @@ impl Drop for Running {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
-}
-
-/// The program, which is built beside this one.
-pub(crate) fn program() -> Result<PathBuf, String> {
-    let own = std::env::current_exe().map_err(|error| format!("no path to itself: {error}"))?;
-    let program = own.parent().unwrap_or(Path::new(".")).join("gatewright");
-    if program.is_file() {
-        return Ok(program);
-    }
-    Err(format!(
-        "`{}` is not there; build gatewright-cli beside this",
-        program.display()
-    ))
 }
 
 /// A port that was free a moment ago.
@@ -131,16 +120,12 @@ impl Running {
 
     /// The most memory that it has had, in MiB.
     pub(crate) fn peak(&self) -> f64 {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()));
-        let status = status.unwrap_or_default();
-        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-        let kib: Option<f64> = line.and_then(|line| line.split_whitespace().next()?.parse().ok());
-        kib.map_or(f64::NAN, |kib| kib / 1024.0)
+        kib(self.child.id(), "VmHWM").map_or(f64::NAN, |kib| kib / 1024.0)
     }
 }
 
 fn ours(prepared: &Prepared, port: u16, workers: usize) -> Result<Command, String> {
-    let mut command = Command::new(program()?);
+    let mut command = Command::new(program());
     command
         .arg("serve")
         .arg(prepared.manifests())
@@ -160,7 +145,7 @@ fn envoy(prepared: &Prepared, port: u16, workers: usize) -> Result<Command, Stri
             "GATEWRIGHT_ENVOY names no Envoy; `source scripts/env.sh` after `scripts/setup test`",
         )?;
     let out = prepared.at("envoy");
-    let export = Command::new(program()?)
+    let export = Command::new(program())
         .args(["export", "envoy"])
         .arg(prepared.manifests())
         .arg("-o")
@@ -233,7 +218,7 @@ impl Callout {
     /// Starts the sample that sets a header on either event.
     pub(crate) fn start() -> Result<Self, String> {
         let port = free_port()?;
-        let child = Command::new(program()?)
+        let child = Command::new(program())
             .args(["callout", "add-header"])
             .arg(format!("--plaintext=127.0.0.1:{port}"))
             .stdin(Stdio::null())

@@ -3,10 +3,11 @@
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use gatewright_tests::measured::{kib, program};
 use gatewright_tests::served::compare_all;
 
 use crate::measure::median;
@@ -252,16 +253,6 @@ impl Serving {
 
     /// KiB of memory that the process has now.
     fn resident(&self) -> f64 {
-        let path = format!("/proc/{}/status", self.child.id());
-        let status = std::fs::read_to_string(path).expect("the process is there");
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-        let kib = line.and_then(|line| line.split_whitespace().next()?.parse().ok());
-        kib.expect("a number")
+        kib(self.child.id(), "VmRSS").expect("the process is there")
     }
-}
-
-/// The program, which is built beside this one.
-fn program() -> PathBuf {
-    let own = std::env::current_exe().expect("a path");
-    own.parent().unwrap_or(Path::new(".")).join("gatewright")
 }

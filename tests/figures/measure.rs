@@ -2,11 +2,7 @@
 
 use std::time::Instant;
 
-/// The median of some numbers.
-pub(crate) fn median(mut numbers: Vec<f64>) -> f64 {
-    numbers.sort_by(f64::total_cmp);
-    numbers.get(numbers.len() / 2).copied().unwrap_or(f64::NAN)
-}
+pub(crate) use gatewright_tests::measured::median;
 
 /// Seconds that a call takes.
 pub(crate) fn seconds(call: impl FnOnce()) -> f64 {

@@ -12,6 +12,7 @@ mod export;
 mod images;
 mod kube;
 mod new;
+mod process;
 mod recorded;
 mod registry;
 mod serve;

@@ -87,8 +87,8 @@ fn record(place: &Place, events: &str, more: &[&str]) -> String {
         serving.curl("http", path, more);
     }
     serving.terminate();
-    assert!(serving.child.wait().expect("it ends").success());
-    serving.wait_for("cases are in `recorded`")
+    assert!(serving.process.child.wait().expect("it ends").success());
+    serving.process.wait_for("cases are in `recorded`")
 }
 
 /// The files that were recorded.

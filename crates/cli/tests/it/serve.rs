@@ -19,15 +19,19 @@ fn a_change_with_errors_is_refused_and_the_old_one_is_served_still() {
         "request.path.contains(",
     );
     place.file("m/gcp-traffic-extension-with-plugin.yaml", bad);
-    serving.wait_for("the change is not taken");
-    assert!(serving.text.contains("celMatcher"), "{}", serving.text);
+    serving.process.wait_for("the change is not taken");
+    assert!(
+        serving.process.text.contains("celMatcher"),
+        "{}",
+        serving.process.text
+    );
     let answer = serving.curl("https", "/serviceextensions", &[]);
     assert!(answer.ends_with("\r\n\r\nHello World"), "{answer}");
     let moved = String::from_utf8(good)
         .expect("text")
         .replace("\"serviceextensions\"", "\"elsewhere\"");
     place.file("m/gcp-traffic-extension-with-plugin.yaml", moved);
-    serving.wait_for("reloaded in");
+    serving.process.wait_for("reloaded in");
     let answer = serving.curl("https", "/elsewhere", &[]);
     assert!(answer.ends_with("\r\n\r\nHello World"), "{answer}");
     let answer = serving.curl("https", "/serviceextensions", &[]);
@@ -39,7 +43,7 @@ fn it_ends_in_order_when_it_is_told_to() {
     let place = place(&["store-route.yaml"]);
     let mut serving = Serving::start(&place, &GATEWAY);
     serving.terminate();
-    let status = serving.child.wait().expect("it ends");
+    let status = serving.process.child.wait().expect("it ends");
     assert_eq!(status.code(), Some(0));
 }
 
@@ -109,12 +113,12 @@ fn a_body_of_a_gigabyte_streams_through_a_plugin_in_flat_memory() {
     for megabyte in 0..SIZE / part.len() {
         stream.write_all(&part).expect("writes");
         if megabyte == 128 {
-            before = resident(serving.child.id());
+            before = resident(serving.process.child.id());
         }
     }
     let mut answer = String::new();
     stream.read_to_string(&mut answer).expect("reads");
     assert!(answer.contains("\"metadata\": \"store-v1\""), "{answer}");
-    let grown = resident(serving.child.id()).saturating_sub(before);
+    let grown = resident(serving.process.child.id()).saturating_sub(before);
     assert!(grown < 24 * 1024, "it grew by {grown} KiB");
 }

@@ -36,11 +36,19 @@ fn a_layout_as_a_folder_or_a_tar_stands_for_an_image() {
         let serving = instead(&place, &format!("layout: {layout}"), &[]);
         let answer = serving.curl("http", "/serviceextensions", &[]);
         assert!(answer.ends_with("Hello from a layout"), "{answer}");
-        assert!(serving.text.contains("the image in"), "{}", serving.text);
+        assert!(
+            serving.process.text.contains("the image in"),
+            "{}",
+            serving.process.text
+        );
     }
     // A folder that is no layout is told with its path, and requests of the chain fail closed.
     let serving = instead(&place, "layout: ../m", &[]);
-    assert!(serving.text.contains("not served"), "{}", serving.text);
+    assert!(
+        serving.process.text.contains("not served"),
+        "{}",
+        serving.process.text
+    );
     let answer = serving.curl("http", "/serviceextensions", &[]);
     assert!(answer.contains("\"status\":\"INTERNAL\""), "{answer}");
 }
@@ -60,7 +68,11 @@ fn a_plugin_of_the_workspace_is_built_for_an_image() {
     let answer = serving.curl("http", "/serviceextensions", &[]);
     assert!(answer.contains("hello: service-extensions"), "{answer}");
     let said = "the plugin `docs-first-plugin`, built here";
-    assert!(serving.text.contains(said), "{}", serving.text);
+    assert!(
+        serving.process.text.contains(said),
+        "{}",
+        serving.process.text
+    );
 }
 
 #[test]
@@ -89,10 +101,10 @@ fn a_file_stands_for_an_image_of_a_configuration() {
     assert!(answer.contains("\"metadata\": \"store-v1\""), "{answer}");
     // A changed configuration is served as a changed module is.
     place.file("secret", "of another");
-    serving.wait_for("reloaded in");
+    serving.process.wait_for("reloaded in");
     serving.curl("http", "/serviceextensions", &[]);
     serving.terminate();
-    serving.child.wait().expect("it ends");
+    serving.process.child.wait().expect("it ends");
     let log = std::fs::read_to_string(place.at(LOG)).expect("a log");
     let secrets: Vec<_> = log
         .lines()
@@ -120,14 +132,19 @@ fn an_image_is_pulled_from_a_registry_only_when_that_is_asked_for() {
     let serving = instead(&place, &at, &[]);
     assert!(
         serving
+            .process
             .text
             .contains("let registries be asked with `--pull`"),
         "{}",
-        serving.text
+        serving.process.text
     );
     drop(serving);
     let serving = instead(&place, &at, &["--pull", "--plain-http"]);
     let answer = serving.curl("http", "/serviceextensions", &[]);
     assert!(answer.ends_with("Hello from a registry"), "{answer}");
-    assert!(serving.text.contains("pulled, sha256:"), "{}", serving.text);
+    assert!(
+        serving.process.text.contains("pulled, sha256:"),
+        "{}",
+        serving.process.text
+    );
 }

@@ -1,34 +1,19 @@
 //! `gatewright serve` as a process on free ports, and `curl` as its client.
 
-use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::sync::mpsc::{Receiver, channel};
-use std::time::Duration;
+use std::process::{Command, Stdio};
 
 use crate::docker_registry::peer;
+use crate::process::Process;
 use crate::support::Place;
-
-/// How long a test waits for what must come: only a failure takes so long.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The file in which its log entries are.
 pub(crate) const LOG: &str = "log";
 
-/// The program as it serves, and what it says.
+/// The program as it serves.
 pub(crate) struct Serving {
-    pub(crate) child: Child,
-    said: Receiver<String>,
-    /// All that it said so far.
-    pub(crate) text: String,
+    pub(crate) process: Process,
     cacert: PathBuf,
-}
-
-impl Drop for Serving {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
 }
 
 impl Serving {
@@ -55,50 +40,21 @@ impl Serving {
             .stderr(Stdio::piped())
             .spawn()
             .expect("it starts");
-        let lines = BufReader::new(child.stderr.take().expect("piped"));
-        let (sender, said) = channel();
-        std::thread::spawn(move || {
-            for line in lines.lines().map_while(Result::ok) {
-                if sender.send(line).is_err() {
-                    break;
-                }
-            }
-        });
-        let mut serving = Self {
-            child,
-            said,
-            text: String::new(),
-            cacert,
-        };
-        serving.wait_for("ready");
-        serving
-    }
-
-    /// Waits for a line with this in it.
-    #[track_caller]
-    pub(crate) fn wait_for(&mut self, part: &str) -> String {
-        loop {
-            let line = self.said.recv_timeout(PATIENCE);
-            assert!(line.is_ok(), "`{part}` was not said: {}", self.text);
-            let line = line.expect("it is");
-            self.text.push_str(&line);
-            self.text.push('\n');
-            if line.contains(part) {
-                return line;
-            }
-        }
-    }
-
-    /// Forgets what it said so far.
-    pub(crate) fn forget(&mut self) {
-        while self.said.try_recv().is_ok() {}
+        let said = child.stderr.take().expect("piped");
+        let mut process = Process::new(child, said);
+        process.wait_for("ready");
+        Self { process, cacert }
     }
 
     /// The local port of a scheme, by what was said last.
     pub(crate) fn port(&self, scheme: &str) -> String {
         let listener = if scheme == "https" { 443 } else { 80 };
         let mark = format!("port {listener}: {scheme}://127.0.0.1:");
-        let (_, rest) = self.text.rsplit_once(&mark).expect("it is listened at");
+        let (_, rest) = self
+            .process
+            .text
+            .rsplit_once(&mark)
+            .expect("it is listened at");
         rest.chars().take_while(char::is_ascii_digit).collect()
     }
 
@@ -121,7 +77,7 @@ impl Serving {
 
     pub(crate) fn terminate(&self) {
         let done = Command::new("kill")
-            .arg(self.child.id().to_string())
+            .arg(self.process.child.id().to_string())
             .status()
             .expect("kill runs");
         assert!(done.success());

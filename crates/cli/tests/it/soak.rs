@@ -17,7 +17,8 @@ use std::time::{Duration, Instant};
 use faults::{Callout, Upstream, marking, probe};
 
 use crate::docker_registry::peer;
-use crate::serving::{PATIENCE, Serving, resident};
+use crate::process::PATIENCE;
+use crate::serving::{Serving, resident};
 use crate::support::{Place, figure};
 
 /// How often manifests are written.
@@ -147,7 +148,7 @@ fn faults_under_load_cost_what_they_own_and_nothing_else() {
         ),
     );
     let mut serving = Serving::start(&place, &["--no-access-log"]);
-    let process = serving.child.id();
+    let process = serving.process.child.id();
     let before = descriptors(process);
 
     let at = format!("127.0.0.1:{}", serving.port("http"));
@@ -228,10 +229,10 @@ fn faults_under_load_cost_what_they_own_and_nothing_else() {
     assert!(rounds as u64 > seconds, "{rounds} reloads");
 
     // What was replaced is let go once nothing was served with it for a reload.
-    serving.forget();
+    serving.process.forget();
     for round in ["one", "two", "one"] {
         put(&place, "m/route.yaml", route(round));
-        serving.wait_for("reloaded in");
+        serving.process.wait_for("reloaded in");
     }
     upstream.end();
     drop(callout);

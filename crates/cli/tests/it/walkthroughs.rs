@@ -25,7 +25,7 @@ fn the_documentations_routing_extension_sends_a_request_to_another_host() {
     );
     // With the host that the documentation's output shows, its answer comes.
     place.file("m/store-route.yaml", mended_route());
-    serving.wait_for("reloaded in");
+    serving.process.wait_for("reloaded in");
     let answer = serving.curl("http", "/serviceextensions", &[]);
     for line in [
         "HTTP/1.1 200 OK",
@@ -71,14 +71,18 @@ fn the_documentations_callout_greets_in_the_response() {
          us-docker.pkg.dev/service-extensions-samples/callouts/python-example-basic:main",
         "extension `ext1` lists no supportedEvents; it is called for RequestHeaders and ResponseHeaders",
     ] {
-        assert!(serving.text.contains(said), "`{said}`: {}", serving.text);
+        assert!(
+            serving.process.text.contains(said),
+            "`{said}`: {}",
+            serving.process.text
+        );
     }
     // Another in its place, without a restart.
     place.file(
         "m/gatewright.yaml",
         "services: {extension-service: {callout: add-header}}\n",
     );
-    serving.wait_for("reloaded in");
+    serving.process.wait_for("reloaded in");
     let answer = serving.curl("http", "/serviceextensions", &[]);
     assert!(answer.contains("header-response: response"), "{answer}");
     assert!(!answer.contains("hello"), "{answer}");
@@ -123,9 +127,9 @@ fn the_documentations_plugin_answers_over_https() {
         "curl https://store.example.com:",
     ] {
         assert!(
-            serving.text.contains(said),
+            serving.process.text.contains(said),
             "`{said}` is not in {}",
-            serving.text
+            serving.process.text
         );
     }
 }
@@ -165,7 +169,7 @@ fn of_two_versions_the_one_with_a_weight_answers_and_weights_can_be_swapped() {
         .replace("weight: 0", "weight: 1000000")
         .replace("weight: one", "weight: 0");
     std::fs::write(&path, swapped).expect("it is written");
-    serving.wait_for("reloaded in");
+    serving.process.wait_for("reloaded in");
     let answer = serving.curl("https", "/serviceextensions", &[]);
     assert!(answer.ends_with("\r\n\r\nHello Other World"), "{answer}");
 }

@@ -1,49 +1,25 @@
 //! The program with its API in a folder of its own, and commands that find it.
 
-use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{Ipv4Addr, TcpListener};
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::sync::mpsc::{Receiver, channel};
-use std::time::{Duration, Instant};
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::time::Instant;
 
+use crate::docker_registry::peer;
+pub(super) use crate::process::PATIENCE;
+use crate::process::Process;
 use crate::support::{Place, Run};
-
-/// How long a test waits for what must come: only a failure takes so long.
-pub(super) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A cluster of one program.
 pub(super) struct Cluster {
-    child: Child,
-    said: Receiver<String>,
-    pub(super) text: String,
+    process: Process,
     place: Place,
     pub(super) address: Ipv4Addr,
 }
 
-impl Drop for Cluster {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
 /// Whether programs are there; says so, visibly, if not.
 pub(super) fn have(programs: &[&str]) -> bool {
-    programs.iter().all(|program| {
-        // Not every program knows the same word for its version.
-        let found = Command::new("sh")
-            .args(["-c", &format!("command -v {program}")])
-            .stdout(Stdio::null())
-            .status()
-            .is_ok_and(|status| status.success());
-        if !found {
-            let required = std::env::var("GATEWRIGHT_REQUIRE_PEERS").is_ok_and(|v| v == "1");
-            assert!(!required, "`{program}` is required and not in PATH");
-            let _ = writeln!(std::io::stderr(), "skipped: `{program}` is not in PATH");
-        }
-        found
-    })
+    programs.iter().all(|program| peer(program).is_some())
 }
 
 /// An address of this machine that no other test listens at: each test is a process.
@@ -86,39 +62,20 @@ impl Cluster {
             .stdout(Stdio::null())
             .stderr(Stdio::piped());
         let mut child = command.spawn().expect("it starts");
-        let lines = BufReader::new(child.stderr.take().expect("piped"));
-        let (sender, said) = channel();
-        std::thread::spawn(move || {
-            for line in lines.lines().map_while(Result::ok) {
-                if sender.send(line).is_err() {
-                    break;
-                }
-            }
-        });
-        let mut cluster = Self {
-            child,
-            said,
-            text: String::new(),
+        let said = child.stderr.take().expect("piped");
+        let mut process = Process::new(child, said);
+        process.wait_for("ready");
+        Self {
+            process,
             place,
             address,
-        };
-        cluster.wait_for("ready");
-        cluster
+        }
     }
 
     /// Waits for a line with this in it.
     #[track_caller]
     pub(super) fn wait_for(&mut self, part: &str) -> String {
-        loop {
-            let line = self.said.recv_timeout(PATIENCE);
-            assert!(line.is_ok(), "`{part}` was not said: {}", self.text);
-            let line = line.expect("it is");
-            self.text.push_str(&line);
-            self.text.push('\n');
-            if line.contains(part) {
-                return line;
-            }
-        }
+        self.process.wait_for(part)
     }
 
     pub(super) fn at(&self, name: &str) -> PathBuf {
@@ -138,15 +95,11 @@ impl Cluster {
     /// Says to curl where a port of the load balancer really is, if it is not where the
     /// documentation has it.
     pub(super) fn curlrc(&mut self) {
-        // What was said since.
-        while let Ok(line) = self.said.try_recv() {
-            self.text.push_str(&line);
-            self.text.push('\n');
-        }
+        self.process.catch_up();
         let mut text = "no-progress-meter\nmax-time = 60\n".to_owned();
         for (port, scheme) in [(80, "http"), (443, "https")] {
             let mark = format!("port {port}: {scheme}://{}:", self.address);
-            if let Some((_, rest)) = self.text.rsplit_once(&mark) {
+            if let Some((_, rest)) = self.process.text.rsplit_once(&mark) {
                 let local: String = rest.chars().take_while(char::is_ascii_digit).collect();
                 if local != port.to_string() {
                     text.push_str(&format!(
@@ -183,23 +136,15 @@ impl Cluster {
     }
 
     /// Starts a line that goes on, and gives its lines as they come.
-    pub(super) fn follow(&self, line: &str) -> Following {
+    pub(super) fn follow(&self, line: &str) -> Process {
         let mut child = self
             .command(&format!("exec {line}"))
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()
             .expect("sh runs");
-        let lines = BufReader::new(child.stdout.take().expect("piped"));
-        let (sender, said) = channel();
-        std::thread::spawn(move || {
-            for line in lines.lines().map_while(Result::ok) {
-                if sender.send(line).is_err() {
-                    break;
-                }
-            }
-        });
-        Following { child, said }
+        let said = child.stdout.take().expect("piped");
+        Process::new(child, said)
     }
 
     /// Runs a line until it succeeds and prints this: the controller is not asked to wait for.
@@ -221,52 +166,17 @@ impl Cluster {
     }
 
     pub(super) fn kill(&mut self) {
-        self.child.kill().expect("it is there");
-        self.child.wait().expect("it ends");
+        self.process.kill();
     }
 
     /// The folder, for another cluster in it.
-    pub(super) fn into_place(mut self) -> Place {
-        self.kill();
-        std::mem::replace(&mut self.place, Place::new())
+    pub(super) fn into_place(self) -> Place {
+        drop(self.process);
+        self.place
     }
 }
 
-/// A command that goes on.
-pub(super) struct Following {
-    child: Child,
-    said: Receiver<String>,
-}
-
-impl Following {
-    /// Waits for a line with these words in it.
-    #[track_caller]
-    pub(super) fn wait_for(&self, words: &[&str]) -> String {
-        let mut all = String::new();
-        loop {
-            let Ok(line) = self.said.recv_timeout(PATIENCE) else {
-                unreachable!("no line has {words:?}: {all}");
-            };
-            if words.iter().all(|word| line.contains(word)) {
-                return line;
-            }
-            all.push_str(&line);
-            all.push('\n');
-        }
-    }
-}
-
-impl Drop for Following {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-/// A page of the documentation, as it is printed there.
+/// A page of the documentation, as text.
 pub(super) fn documented(name: &str) -> String {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("../gke/fixtures/docs")
-        .join(name);
-    std::fs::read_to_string(path).expect("a page")
+    String::from_utf8(crate::serving::documented(name)).expect("text")
 }

@@ -99,16 +99,16 @@ fn objects_are_explained_compared_edited_watched_waited_for_and_deleted() {
         .sh("kubectl get gcpwasmplugin gcp-wasm-plugin -o jsonpath='{.spec.versions[0].description}'")
         .expect(0, "Test wasm plugin version");
     // A watch sees an edit.
-    let watch = cluster.follow("kubectl get gcpwasmplugin gcp-wasm-plugin -w -o jsonpath='{.spec.versions[0].description}{\"\\n\"}'");
-    watch.wait_for(&["Test wasm"]);
+    let mut watch = cluster.follow("kubectl get gcpwasmplugin gcp-wasm-plugin -w -o jsonpath='{.spec.versions[0].description}{\"\\n\"}'");
+    watch.wait_for_all(&["Test wasm"]);
     cluster
         .sh("EDITOR=\"sed -i s/Test/Edited/\" kubectl edit gcpwasmplugin gcp-wasm-plugin")
         .expect(0, "edited");
-    watch.wait_for(&["Edited wasm"]);
+    watch.wait_for_all(&["Edited wasm"]);
     cluster
         .sh("kubectl apply -f wasm-plugin.yaml")
         .expect(0, "configured");
-    watch.wait_for(&["Another wasm"]);
+    watch.wait_for_all(&["Another wasm"]);
     drop(watch);
     cluster
         .sh("kubectl patch gcptrafficextension gcp-traffic-extension-with-plugin --type=json -p '[{\"op\": \"replace\", \"path\": \"/spec/extensionChains/0/matchCondition/celExpressions/0/celMatcher\", \"value\": \"request.path.contains(\\\"elsewhere\\\")\"}]'")
