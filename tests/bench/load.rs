@@ -30,7 +30,8 @@ impl Load {
             .args(["-t1", "--latency"])
             .arg(format!("-c{}", self.connections))
             .arg(format!("-d{}s", self.seconds))
-            .args(["-H", "host: store.test"])
+            // So written `wrk` knows it for its own, and sends no other beside it.
+            .args(["-H", "Host: store.test"])
             .arg(format!("http://127.0.0.1:{port}{path}"))
             .output()
             .map_err(|error| format!("cannot run wrk: {error}"))?;

@@ -229,6 +229,31 @@ fn a_request_has_its_millisecond_over_all_its_invocations() {
 }
 
 #[test]
+fn what_a_call_costs_does_not_depend_on_when_the_telling_began() {
+    let costs = costs();
+    let level = |level, run: Run| {
+        let mut run = run;
+        run.chain.set_stream_level(run.stream, level);
+        run
+    };
+    let wasm = module(1, COUNTS);
+    let late = level(TraceLevel::Off, Run::start(&wasm, |_| {})).headers();
+    let (_, trace) = level(TraceLevel::Cost, late).body(b"x").close();
+    let told = |trace: &Trace, name| -> Vec<u64> {
+        let spans = trace.spans.iter().filter(|s| s.entry.name() == name);
+        spans.map(|span| span.cost.fuel).collect()
+    };
+    assert_eq!(told(&trace, "proxy_on_request_headers"), []);
+    assert_eq!(told(&trace, "proxy_on_request_body"), costs[1..]);
+    // What was not told counts against the request all the same.
+    let limit = costs[0] + costs[1] / 2;
+    let spec = |spec: &mut PluginSpec| spec.settings.limits.fuel_per_request = Some(limit);
+    let late = level(TraceLevel::Off, Run::start(&wasm, spec)).headers();
+    let (_, trace) = level(TraceLevel::Cost, late).body(b"x").close();
+    assert_eq!(trace.faults[0].kind, FaultKind::CpuExceeded);
+}
+
+#[test]
 fn a_millisecond_is_what_the_calibration_says() {
     let limits = Limits::GOOGLE;
     assert_eq!(
