@@ -52,7 +52,9 @@ pub(super) fn talk(
 }
 
 /// An upstream that answers every request with what it is told, and tells what it saw.
-pub(super) fn upstream(answer: Arc<Mutex<Vec<u8>>>) -> (SocketAddr, Receiver<(String, Fields, Vec<u8>)>) {
+pub(super) fn upstream(
+    answer: Arc<Mutex<Vec<u8>>>,
+) -> (SocketAddr, Receiver<(String, Fields, Vec<u8>)>) {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let at = listener.local_addr().expect("an address");
     let (sender, seen) = channel();

@@ -100,10 +100,7 @@ pub(super) struct Message<'c> {
 }
 
 /// The request or the response of an exchange, if it has one.
-pub(super) fn message(
-    exchange: &Exchange,
-    heads: Phase,
-) -> Result<Option<Message<'_>>, Skip> {
+pub(super) fn message(exchange: &Exchange, heads: Phase) -> Result<Option<Message<'_>>, Skip> {
     let (bodies, trailers) = match heads {
         Phase::RequestHeaders => (Phase::RequestBody, Phase::RequestTrailers),
         _ => (Phase::ResponseBody, Phase::ResponseTrailers),

@@ -37,14 +37,25 @@ pub trait PluginFiles {
     fn configuration(&self, uri: &str) -> Result<Vec<u8>, String>;
 }
 
+/// Where a Service is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Endpoint {
+    /// A name or an address.
+    pub host: String,
+    /// The port there.
+    pub port: u16,
+    /// Whether it speaks without TLS, whatever its `appProtocol` says.
+    pub plaintext: bool,
+}
+
 /// What manifests do not say and Envoy must know.
 pub struct Bindings<'a> {
     /// The address that listeners bind.
     pub bind: IpAddr,
     /// The port to listen at for a listener's port; the same where there is no entry.
     pub ports: BTreeMap<u16, u16>,
-    /// Host and port of Services, by `namespace/name`; the others are at their name in the cluster.
-    pub services: BTreeMap<String, (String, u16)>,
+    /// Where Services are, by `namespace/name`; the others are at their name in the cluster.
+    pub services: BTreeMap<String, Endpoint>,
     /// Certificate and key of HTTPS listeners that have no Secret in the manifests.
     pub certificate: Option<(PathBuf, PathBuf)>,
     /// Where the admin interface is, if anywhere.

@@ -13,15 +13,15 @@ pub(crate) const PAGES: [&str; 3] = [
     "gcp-traffic-extension.yaml",
 ];
 
-/// `gatewright callout`, as it runs.
-struct Calling {
+/// `gatewright callout` or `gatewright store`, as it runs.
+pub(crate) struct Calling {
     child: Child,
     /// Where it listens, in the order of its options.
-    at: Vec<String>,
+    pub(crate) at: Vec<String>,
 }
 
 impl Calling {
-    fn start(place: &Place, line: &str) -> Self {
+    pub(crate) fn start(place: &Place, line: &str) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_gatewright"))
             .args(line.split_whitespace())
             .current_dir(place.at("."))

@@ -11,6 +11,7 @@ use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 
 use crate::support::{PATIENCE, Running, Setup, TO_UP, route};
 
+const DATA: u8 = 0;
 const HEADERS: u8 = 1;
 const RESET: u8 = 3;
 const SETTINGS: u8 = 4;
@@ -80,14 +81,19 @@ impl Client {
 
     /// Frames until the connection ends, or one of the kind that is looked for.
     fn find(&mut self, wanted: u8) -> Option<Vec<u8>> {
+        self.find_either(wanted, wanted).map(|(_, payload)| payload)
+    }
+
+    /// The same with two kinds, and which of them it is.
+    fn find_either(&mut self, one: u8, other: u8) -> Option<(u8, Vec<u8>)> {
         loop {
             let mut head = [0; 9];
             self.0.read_exact(&mut head).ok()?;
             let length = u32::from_be_bytes([0, head[0], head[1], head[2]]);
             let mut payload = vec![0; length as usize];
             self.0.read_exact(&mut payload).ok()?;
-            if head[3] == wanted {
-                return Some(payload);
+            if [one, other].contains(&head[3]) {
+                return Some((head[3], payload));
             }
         }
     }
@@ -133,5 +139,35 @@ fn a_head_without_end_ends_the_connection() {
         sent += 1;
     }
     assert!(sent < 100_000, "all of it was taken");
+    serves(&running, &config);
+}
+
+/// Of HTTP/1.1 the same is refused in the same way.
+#[test]
+fn a_request_with_two_lengths_is_400() {
+    let (running, config) = gateway();
+    for lengths in [[b'1', b'2'], [b'2', b'1'], [b'1', b'1']] {
+        // `POST / HTTP/2`, and `content-length` twice: the 28th entry of the static table.
+        let mut head = vec![0x83, 0x87, 0x84, 0x41, 0x01, b'a'];
+        for length in lengths {
+            head.extend([0x0f, 0x0d, 0x01, length]);
+        }
+        let mut client = Client::new(&running, &config);
+        client.frame(HEADERS, END_HEADERS, 1, &head);
+        client.frame(DATA, END_STREAM, 1, b"a");
+        // `:status: 400` is the twelfth entry. Where the framing shows first that the body is not of
+        // the first length, the stream is reset for a protocol error.
+        match client.find_either(HEADERS, RESET).expect("an answer") {
+            (HEADERS, answer) => assert_eq!(answer.first(), Some(&0x8c), "{answer:?}"),
+            (_, reason) => {
+                assert_eq!(lengths[0], b'2', "{reason:?}");
+                assert_eq!(reason, 1_u32.to_be_bytes());
+            }
+        }
+        // The connection has not lost its place.
+        client.frame(HEADERS, END_STREAM | END_HEADERS, 3, GET);
+        let answer = client.find(HEADERS).expect("an answer");
+        assert_eq!(answer.first(), Some(&0x88), "{answer:?}");
+    }
     serves(&running, &config);
 }
