@@ -83,6 +83,9 @@ impl EnvoyExport {
     }
 }
 
+/// Instructions of a compiled regular expression that Envoy is to take; 100 if nobody says.
+const PROGRAM_SIZE: u32 = 1000;
+
 /// Translates everything that is programmed on a Gateway.
 #[must_use]
 pub fn envoy(report: &Report, bindings: &Bindings<'_>) -> EnvoyExport {
@@ -104,6 +107,14 @@ pub fn envoy(report: &Report, bindings: &Bindings<'_>) -> EnvoyExport {
     let mut bootstrap = json!({
         "node": {"id": "gatewright-export", "cluster": "gatewright"},
         "static_resources": {"listeners": listeners, "clusters": clusters.finish()},
+        // The headers that a callout may not touch are a longer expression than Envoy takes unasked.
+        "layered_runtime": {"layers": [{
+            "name": "export",
+            "static_layer": {
+                "re2.max_program_size.error_level": PROGRAM_SIZE,
+                "re2.max_program_size.warn_level": PROGRAM_SIZE,
+            },
+        }]},
     });
     if let Some(admin) = bindings.admin {
         bootstrap["admin"] = json!({"address": address(&admin.ip().to_string(), admin.port())});

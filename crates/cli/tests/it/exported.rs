@@ -214,6 +214,10 @@ fn the_documentations_routing_extension_sends_a_request_to_another_host() {
         "  \"zone\": \"us-central1-c\"",
     ];
     has_lines(&answer, &lines);
+    // It comes before the route: a request that has none is sent there too.
+    let port = running.port(80);
+    let answer = ask(port, "GET", "/serviceextensions", "else.example.com", &[]);
+    has_lines(&answer, &lines[1..]);
 }
 
 #[test]
