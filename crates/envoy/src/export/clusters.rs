@@ -135,3 +135,66 @@ fn make(name: &str, host: &str, port: u16, speaks: Speaks) -> Value {
     cluster["transport_socket"] = json!({"name": "tls", "typed_config": typed(TLS, context)});
     cluster
 }
+
+#[cfg(test)]
+mod tests {
+    use gatewright_gke::{Input, Options, check};
+
+    use super::*;
+
+    const SERVICES: &str = "
+apiVersion: v1
+kind: Service
+metadata: {name: plain}
+spec: {ports: [{port: 80}]}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: tls}
+spec: {ports: [{port: 443, appProtocol: HTTP2}]}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: h2c}
+spec: {ports: [{port: 80, appProtocol: kubernetes.io/h2c}]}
+";
+
+    /// Whether a cluster is spoken to over TLS, and whether in HTTP/2.
+    fn speaks(cluster: &Value) -> (bool, bool) {
+        let options = &cluster["typed_extension_protocol_options"][PROTOCOL];
+        let http = &options["explicit_http_config"];
+        let is_http2 = http.get("http2_protocol_options").is_some();
+        (cluster.get("transport_socket").is_some(), is_http2)
+    }
+
+    #[test]
+    fn callouts_speak_http2_over_tls_unless_somebody_says_otherwise() {
+        let input = Input {
+            name: "services.yaml",
+            bytes: SERVICES.as_bytes(),
+        };
+        let report = check(&[input], &Options::default());
+        let check = |name: &str, port, plaintext: bool, expected: [(bool, bool); 2]| {
+            let mut services = BTreeMap::new();
+            let endpoint = Endpoint {
+                host: "127.0.0.1".to_owned(),
+                port: 1,
+                plaintext: true,
+            };
+            services.extend(plaintext.then(|| (format!("default/{name}"), endpoint)));
+            let mut clusters = Clusters::new(&report, &services);
+            let names = [
+                clusters.name("default", name, port),
+                clusters.callout("default", name, port),
+            ];
+            let made = names.map(|name| speaks(&clusters.made[&name].1));
+            assert_eq!(made, expected, "{name}, without TLS: {plaintext}");
+        };
+        let (http1, h2c, http2) = ((false, false), (false, true), (true, true));
+        check("plain", 80, false, [http1, http2]);
+        check("plain", 80, true, [http1, h2c]);
+        check("tls", 443, false, [http2, http2]);
+        check("tls", 443, true, [h2c, h2c]);
+        check("h2c", 80, false, [h2c, h2c]);
+    }
+}
