@@ -26,6 +26,8 @@ use skip::skip;
 pub struct Summary {
     /// Cases with the same outcome both ways.
     pub same: usize,
+    /// Those of them whose plugin does not start, in the same words.
+    pub unstarted: usize,
     /// Cases with different ones, and how they differ.
     pub differ: Vec<String>,
     /// Names of the cases that were not served.
@@ -62,7 +64,10 @@ pub fn compare_all() -> Summary {
         });
         for case in &suite.cases {
             match compare(&setting, case, fuel, epochs) {
-                Ok(Ok(())) => summary.same += 1,
+                Ok(Ok(())) => {
+                    summary.same += 1;
+                    summary.unstarted += usize::from(case.start_fails);
+                }
                 Ok(Err(difference)) => {
                     summary
                         .differ

@@ -2,7 +2,8 @@
 
 use gatewright_tests::served::{Skip, compare_all};
 
-/// Cases that are served at least: the figure's own bound.
+/// Cases whose exchanges are served at least: the bound of the figure, which counts plugins that do
+/// not start too.
 const SERVED: usize = 150;
 
 /// Cases that are not, by the reason.
@@ -30,6 +31,6 @@ fn every_case_that_http_can_express_comes_to_the_same_replayed_and_served() {
         .map(|(reason, cases)| (*reason, cases.len()))
         .collect();
     assert_eq!(skipped, SKIPPED, "{:#?}", summary.skipped);
-    let same = summary.same;
-    assert!(same >= SERVED, "{same} served");
+    let served = summary.same - summary.unstarted;
+    assert!(served >= SERVED, "{served} of {} served", summary.same);
 }

@@ -171,6 +171,18 @@ fn mistakes_are_told() {
     place
         .run("export envoy m -o out --tls-key k")
         .expect(2, "--tls-certificate");
+    place.file(
+        "m/gatewright.yaml",
+        "services: {store-v1: {plaintext: here}}\n",
+    );
+    place
+        .run("export envoy m -o out")
+        .expect(2, "`here` is no address such as `127.0.0.1:8080`");
+    // What only `serve` has is at its name in the cluster, and said so.
+    place.file("m/gatewright.yaml", "services: {store-v1: store}\n");
+    let run = place.run(&format!("export envoy m -o out {GATEWAY}"));
+    run.expect(0, "Service default/store-v1 is at its name in the cluster");
+    std::fs::remove_file(place.at("m/gatewright.yaml")).expect("it is there");
     // A port for which nobody has a certificate is left out, and said so.
     let run = place.run(&format!("export envoy m -o out {GATEWAY}"));
     run.expect(
