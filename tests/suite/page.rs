@@ -6,6 +6,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use gatewright_callout::Server;
+use gatewright_callout::samples::AddHeader;
 use gatewright_gateway::{Gateway, Options, PluginSource, ServiceAt, Services, Snapshot};
 use gatewright_gke::{CelLanguage, Input, check};
 use gatewright_harness::{Case, Format, Link, Subject, case_page, load_text, run_case};
@@ -124,6 +126,11 @@ fn backend() -> SocketAddr {
 }
 
 fn gateway() -> Gateway {
+    serve(MANIFESTS, |_| {})
+}
+
+/// Serves manifests, with the store where it is and other Services wherever they are put.
+fn serve(manifests: &str, place: impl FnOnce(&mut Services)) -> Gateway {
     let engine = Engine::new(&EngineOptions {
         metering: Metering::Epoch,
         ..EngineOptions::default()
@@ -135,13 +142,14 @@ fn gateway() -> Gateway {
     };
     let input = Input {
         name: "store.yaml",
-        bytes: MANIFESTS.as_bytes(),
+        bytes: manifests.as_bytes(),
     };
     let report = check(&[input], &options);
     let mut services = Services::default();
     services.ports.insert(80, 0);
     let at = ServiceAt::Address(backend());
     services.at.insert("default/store".to_owned(), at);
+    place(&mut services);
     let made = Snapshot::build(&report, &Images(engine.clone()), &services);
     assert_eq!(made.problems, []);
     let options = Options {
@@ -254,6 +262,89 @@ fn an_exchange_is_opened_on_the_live_page_by_mouse_and_by_keyboard() {
         browser.value("document.querySelectorAll('[data-detail] script').length"),
         0
     );
+    drop(browser);
+    gateway.drain(Duration::ZERO);
+}
+
+/// A Gateway of which a callout sees every head.
+const CALLING: &str = r#"
+apiVersion: gateway.networking.k8s.io/v1
+kind: Gateway
+metadata: {name: external-http}
+spec:
+  gatewayClassName: gke-l7-global-external-managed
+  listeners: [{name: http, port: 80, protocol: HTTP}]
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: {name: store}
+spec:
+  parentRefs: [{name: external-http}]
+  rules: [{backendRefs: [{name: store, port: 8080}]}]
+---
+apiVersion: v1
+kind: Service
+metadata: {name: greeter}
+spec: {selector: {app: greeter}, ports: [{port: 443, appProtocol: HTTP2}]}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: greeter, labels: {app: greeter}}
+spec: {containers: [{name: greeter, image: r.test/greeter}]}
+---
+apiVersion: networking.gke.io/v1
+kind: GCPTrafficExtension
+metadata: {name: calling}
+spec:
+  targetRefs: [{group: gateway.networking.k8s.io, kind: Gateway, name: external-http}]
+  extensionChains:
+  - name: chain
+    extensions:
+    - name: greet
+      authority: greeter.test
+      supportedEvents: [RequestHeaders, ResponseHeaders]
+      backendRef: {group: "", kind: Service, name: greeter, port: 443}
+"#;
+
+#[test]
+fn a_callout_is_on_the_timeline_of_the_live_page() {
+    let Some(program) = program() else { return };
+    let socket = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let at = socket.local_addr().expect("an address");
+    // Like the backend it serves until the test's process ends.
+    std::thread::spawn(move || {
+        let server = Server::new(|| AddHeader).plaintext(socket);
+        server.run_blocking(std::future::pending())
+    });
+    let gateway = serve(CALLING, |services| {
+        let greeter = ServiceAt::Plaintext(at);
+        services.at.insert("default/greeter".to_owned(), greeter);
+    });
+    let mut browser = Browser::start(&program);
+    browser.size(1280, 900);
+    browser.prefer("light");
+    browser.open(&format!("http://{}/", gateway.admin()));
+    browser.wait("document.querySelector('[data-state]').textContent === 'live'");
+    let answer = get(gateway.listening()[0].address, "/hours");
+    assert!(answer.contains("header-response: response"), "{answer}");
+    browser.wait("document.querySelectorAll('.list a').length === 1");
+    browser.click(".list a[data-id='1']");
+    browser.wait("document.querySelectorAll('[data-detail] .timeline .who-callout').length === 2");
+    let timeline = browser.value("document.querySelector('[data-detail]').innerText");
+    let timeline = timeline.as_str().expect("text");
+    // Both events, and what the callout made of each head.
+    for told in [
+        "greet REQUEST_HEADERS",
+        "greet RESPONSE_HEADERS",
+        "CONTENT_MODIFIED",
+        "header-request",
+        "header-response",
+    ] {
+        assert!(timeline.contains(told), "`{told}` in:\n{timeline}");
+    }
+    browser.screenshot(Path::new(PICTURES), "page-callout");
+    let (_, wrong) = browser.happened();
+    assert!(wrong.is_empty(), "{wrong:?}");
     drop(browser);
     gateway.drain(Duration::ZERO);
 }

@@ -16,6 +16,7 @@ pub(crate) mod pull;
 pub(crate) mod push;
 pub(crate) mod run_tests;
 pub(crate) mod serve;
+pub(crate) mod store;
 pub(crate) mod test;
 pub(crate) mod trace;
 pub(crate) mod validate;

@@ -20,7 +20,7 @@ use clap::{Parser, Subcommand};
 
 use commands::{
     bench, build, callout, check, compare, describe, explain, export, inspect, manifest, new, pack,
-    pull, push, run_tests, serve as serving, test, trace, validate, verify,
+    pull, push, run_tests, serve as serving, store, test, trace, validate, verify,
 };
 
 #[global_allocator]
@@ -45,6 +45,7 @@ enum Command {
     Test(test::Arguments),
     Serve(serving::Arguments),
     Callout(callout::Arguments),
+    Store(store::Arguments),
     RunTests(run_tests::Arguments),
     Compare(compare::Arguments),
     Trace(trace::Arguments),
@@ -71,6 +72,7 @@ fn main() -> ExitCode {
         Command::Test(arguments) => test::run_cases(&arguments),
         Command::Serve(arguments) => serving::run(&arguments),
         Command::Callout(arguments) => callout::run(&arguments),
+        Command::Store(arguments) => store::run(&arguments),
         Command::RunTests(arguments) => run_tests::run(&arguments),
         Command::Compare(arguments) => compare::run(&arguments),
         Command::Trace(arguments) => trace::run(&arguments),

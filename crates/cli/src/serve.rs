@@ -1,5 +1,6 @@
 //! What `gatewright serve` needs beside the gateway: its settings, images, services and watch.
 
+mod bound;
 pub(crate) mod callouts;
 pub(crate) mod images;
 pub(crate) mod kube;

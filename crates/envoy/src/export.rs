@@ -37,14 +37,25 @@ pub trait PluginFiles {
     fn configuration(&self, uri: &str) -> Result<Vec<u8>, String>;
 }
 
+/// Where a Service is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Endpoint {
+    /// A name or an address.
+    pub host: String,
+    /// The port there.
+    pub port: u16,
+    /// Whether it speaks without TLS, whatever its `appProtocol` says.
+    pub plaintext: bool,
+}
+
 /// What manifests do not say and Envoy must know.
 pub struct Bindings<'a> {
     /// The address that listeners bind.
     pub bind: IpAddr,
     /// The port to listen at for a listener's port; the same where there is no entry.
     pub ports: BTreeMap<u16, u16>,
-    /// Host and port of Services, by `namespace/name`; the others are at their name in the cluster.
-    pub services: BTreeMap<String, (String, u16)>,
+    /// Where Services are, by `namespace/name`; the others are at their name in the cluster.
+    pub services: BTreeMap<String, Endpoint>,
     /// Certificate and key of HTTPS listeners that have no Secret in the manifests.
     pub certificate: Option<(PathBuf, PathBuf)>,
     /// Where the admin interface is, if anywhere.
@@ -72,6 +83,9 @@ impl EnvoyExport {
     }
 }
 
+/// Instructions of a compiled regular expression that Envoy is to take; 100 if nobody says.
+const PROGRAM_SIZE: u32 = 1000;
+
 /// Translates everything that is programmed on a Gateway.
 #[must_use]
 pub fn envoy(report: &Report, bindings: &Bindings<'_>) -> EnvoyExport {
@@ -93,6 +107,14 @@ pub fn envoy(report: &Report, bindings: &Bindings<'_>) -> EnvoyExport {
     let mut bootstrap = json!({
         "node": {"id": "gatewright-export", "cluster": "gatewright"},
         "static_resources": {"listeners": listeners, "clusters": clusters.finish()},
+        // The headers that a callout may not touch are a longer expression than Envoy takes unasked.
+        "layered_runtime": {"layers": [{
+            "name": "export",
+            "static_layer": {
+                "re2.max_program_size.error_level": PROGRAM_SIZE,
+                "re2.max_program_size.warn_level": PROGRAM_SIZE,
+            },
+        }]},
     });
     if let Some(admin) = bindings.admin {
         bootstrap["admin"] = json!({"address": address(&admin.ip().to_string(), admin.port())});

@@ -82,4 +82,5 @@ pub use record::{End, Message, Recorder, Recording};
 pub use server::{Doors, Gateway, Listening, Options, ReloadError, StartError};
 pub use services::{PortKey, ServiceAt, Services};
 pub use snapshot::{ListenerAt, Made, NoPlugins, PluginSource, Problem, Snapshot};
+pub use store::serve_store;
 pub use tls::Authority;

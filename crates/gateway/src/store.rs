@@ -1,5 +1,7 @@
 //! The built-in store: a backend that answers as the one in the documentation does.
 
+mod serve;
+
 use std::time::SystemTime;
 
 use http::header::{ACCESS_CONTROL_ALLOW_ORIGIN, CONTENT_TYPE, HeaderValue, SERVER};
@@ -7,6 +9,7 @@ use http::{HeaderMap, Response};
 use time::OffsetDateTime;
 
 use crate::body::Body;
+pub use serve::serve_store;
 
 /// The answer of the store of this name to a request for this host.
 pub(crate) fn answer(name: &str, host: &str) -> Response<Body> {

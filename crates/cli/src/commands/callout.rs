@@ -137,7 +137,8 @@ where
     Ok(Outcome::Fine)
 }
 
-fn listen(address: SocketAddr, what: &str) -> anyhow::Result<TcpListener> {
+/// Binds a port, and says where.
+pub(super) fn listen(address: SocketAddr, what: &str) -> anyhow::Result<TcpListener> {
     let socket = TcpListener::bind(address)
         .with_context(|| format!("cannot listen at {address} for {what}"))?;
     let address = socket.local_addr()?;

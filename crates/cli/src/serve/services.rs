@@ -17,7 +17,8 @@ const START: Duration = Duration::from_secs(10);
 /// How often it is asked whether it does.
 const ASK: Duration = Duration::from_millis(20);
 
-/// Programs that were started, by the Service that they are. They end with this.
+/// Programs that were started, by the Service that they are. They end with this, and with the thread
+/// that starts them.
 #[derive(Default)]
 pub(crate) struct Programs(BTreeMap<String, Program>);
 
@@ -95,7 +96,9 @@ impl Programs {
         } else {
             folder
         };
-        let mut child = Command::new(program)
+        let mut start = Command::new(program);
+        super::bound::bind(&mut start);
+        let mut child = start
             .args(arguments)
             .current_dir(folder)
             .env("PORT", address.port().to_string())

@@ -13,15 +13,15 @@ pub(crate) const PAGES: [&str; 3] = [
     "gcp-traffic-extension.yaml",
 ];
 
-/// `gatewright callout`, as it runs.
-struct Calling {
+/// `gatewright callout` or `gatewright store`, as it runs.
+pub(crate) struct Calling {
     child: Child,
     /// Where it listens, in the order of its options.
-    at: Vec<String>,
+    pub(crate) at: Vec<String>,
 }
 
 impl Calling {
-    fn start(place: &Place, line: &str) -> Self {
+    pub(crate) fn start(place: &Place, line: &str) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_gatewright"))
             .args(line.split_whitespace())
             .current_dir(place.at("."))
@@ -121,4 +121,35 @@ fn a_callout_that_cannot_be_says_why() {
     place
         .run(&format!("callout basic --plaintext {address}"))
         .expect(3, "for gRPC without TLS");
+}
+
+#[test]
+fn a_store_of_its_own_answers_and_ends_in_order() {
+    if !have_curl() {
+        return;
+    }
+    let place = Place::new();
+    let mut store = Calling::start(&place, "store a-store --listen 127.0.0.1:0");
+    let url = format!("http://{}/any?path", store.at[0]);
+    // Twice on one connection, once with a body, and without one.
+    let answer = Command::new("curl")
+        .args(["--silent", "--show-error", &url, &url, "--data", "body"])
+        .output()
+        .expect("curl runs");
+    let answer = String::from_utf8(answer.stdout).expect("text");
+    let said = "\"metadata\": \"a-store\"";
+    assert_eq!(answer.matches(said).count(), 2, "{answer}");
+    let host = format!("\"host_header\": \"{}\"", store.at[0]);
+    assert!(answer.contains(&host), "{answer}");
+    let head = Command::new("curl")
+        .args(["--silent", "--show-error", "--head", &url])
+        .output()
+        .expect("curl runs");
+    assert!(head.stdout.starts_with(b"HTTP/1.1 200 OK\r\n"));
+    place
+        .run(&format!("store other --listen {}", store.at[0]))
+        .expect(3, "for HTTP");
+    place.run("store").expect(2, "<NAME>");
+    place.run("store a --listen 80").expect(2, "--listen");
+    assert_eq!(store.stop(), Some(0));
 }

@@ -1,95 +1,14 @@
 //! `gatewright export envoy` and the meshes: what is exported answers in a real Envoy.
 
-use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::{TcpListener, TcpStream};
-use std::process::{Child, Command, Stdio};
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::TcpListener;
 
 use gatewright_gke::cel;
 
 use crate::engines::envoy;
-use crate::serving::documented;
-use crate::support::Place;
-
-/// An Envoy that runs an export.
-struct Running {
-    child: Child,
-    /// Local ports, by the listener's name.
-    ports: BTreeMap<String, u16>,
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-impl Running {
-    /// Runs `out/envoy.json` of a place until it serves.
-    fn start(place: &Place, envoy: &str) -> Self {
-        let admin = place.at("admin");
-        let mut child = Command::new(envoy)
-            .arg("--config-path")
-            .arg(place.at("out/envoy.json"))
-            .arg("--admin-address-path")
-            .arg(&admin)
-            .args(["--disable-hot-restart", "--concurrency", "1"])
-            .args(["--log-level", "info"])
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("Envoy starts");
-        let mut said = String::new();
-        let mut lines = BufReader::new(child.stderr.take().expect("piped")).lines();
-        let ready = lines.by_ref().map_while(Result::ok).any(|line| {
-            let _ = writeln!(said, "{line}");
-            line.contains("starting main dispatch loop")
-        });
-        let mut running = Self {
-            child,
-            ports: BTreeMap::new(),
-        };
-        assert!(ready, "Envoy serves: {said}");
-        std::thread::spawn(move || lines.map_while(Result::ok).for_each(drop));
-        let admin = std::fs::read_to_string(&admin).expect("an address");
-        let port = admin.rsplit(':').next().and_then(|p| p.parse().ok());
-        let listeners = ask(
-            port.expect("a port"),
-            "GET",
-            "/listeners?format=json",
-            "admin",
-            &[],
-        );
-        let body = listeners.split("\r\n\r\n").nth(1).unwrap_or_default();
-        let start = body.find('{').expect("JSON");
-        let end = body.rfind('}').expect("JSON") + 1;
-        let listeners: serde_json::Value = serde_json::from_str(&body[start..end]).expect("JSON");
-        for one in listeners["listener_statuses"].as_array().expect("a list") {
-            let port = one["local_address"]["socket_address"]["port_value"].as_u64();
-            let port = u16::try_from(port.expect("a port")).expect("16 bits");
-            let name = one["name"].as_str().expect("a name").to_owned();
-            running.ports.insert(name, port);
-        }
-        running
-    }
-}
-
-/// The whole response to a request.
-fn ask(port: u16, method: &str, path: &str, host: &str, headers: &[(&str, &str)]) -> String {
-    let mut stream = TcpStream::connect(("127.0.0.1", port)).expect("connects");
-    let mut head = format!("{method} {path} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n");
-    for (name, value) in headers {
-        let _ = write!(head, "{name}: {value}\r\n");
-    }
-    head.push_str("\r\n");
-    stream.write_all(head.as_bytes()).expect("writes");
-    let mut response = Vec::new();
-    stream.read_to_end(&mut response).expect("reads");
-    String::from_utf8_lossy(&response).into_owned()
-}
+use crate::exported::{Running, ask};
+use crate::serving::{PLUGIN, documented, place};
 
 /// An upstream that says what it was asked: the request's head, as the body.
 fn upstream() -> u16 {
@@ -116,78 +35,7 @@ fn upstream() -> u16 {
     port
 }
 
-/// A place with the folder `m` and some pages of the documentation in it.
-fn place(pages: &[&str]) -> Place {
-    let place = Place::new();
-    std::fs::create_dir(place.at("m")).expect("a folder");
-    for page in pages {
-        place.file(&format!("m/{page}"), documented(page));
-    }
-    place
-}
-
-fn certificate(place: &Place) {
-    let made = rcgen::generate_simple_self_signed(vec!["store.example.com".to_owned()]);
-    let made = made.expect("a certificate");
-    place.file("tls.crt", made.cert.pem());
-    place.file("tls.key", made.signing_key.serialize_pem());
-}
-
-const WASM: [&str; 3] = [
-    "store-route.yaml",
-    "wasm-plugin.yaml",
-    "gcp-traffic-extension-with-plugin.yaml",
-];
 const GATEWAY: &str = "--gateway external-http=gke-l7-global-external-managed";
-
-#[test]
-fn the_walk_through_with_a_plugin_answers_in_envoy() {
-    let Some(envoy) = envoy() else { return };
-    let place = place(&WASM);
-    certificate(&place);
-    let store = upstream();
-    place
-        .run(&format!(
-            "export envoy m -o out {GATEWAY} --bind 127.0.0.1 --port 80=0 --port 443=0 \
-             --admin 127.0.0.1:0 --tls-certificate {crt} --tls-key {key} \
-             --service store-v1=127.0.0.1:{store} --service store-v2=127.0.0.1:{store} \
-             --validate --envoy {envoy}",
-            crt = place.at("tls.crt").display(),
-            key = place.at("tls.key").display(),
-        ))
-        .expect(0, "Envoy takes it");
-    let running = Running::start(&place, &envoy);
-
-    // Over TLS, as the documentation's curl asks.
-    let port = running.ports["default/external-http/443"];
-    let output = Command::new("curl")
-        .args(["--silent", "--show-error", "--include", "--max-time", "60"])
-        .arg(format!(
-            "https://store.example.com:{port}/serviceextensions"
-        ))
-        .args(["--resolve", &format!("store.example.com:{port}:127.0.0.1")])
-        .arg("--cacert")
-        .arg(place.at("tls.crt"))
-        .output()
-        .expect("curl runs");
-    let answer = String::from_utf8_lossy(&output.stdout);
-    assert!(answer.ends_with("Hello World"), "{answer}");
-    assert!(answer.contains("via: 1.1 google"), "{answer}");
-
-    let port = running.ports["default/external-http/80"];
-    let answer = ask(port, "GET", "/serviceextensions", "store.example.com", &[]);
-    assert!(answer.ends_with("Hello World"), "{answer}");
-    // The condition does not hold: the store answers.
-    let answer = ask(port, "GET", "/else?q=1", "store.example.com", &[]);
-    assert!(
-        answer.contains("\r\n\r\nGET /else?q=1 HTTP/1.1"),
-        "{answer}"
-    );
-    // No route has the host: the load balancer's own answer, and no extension sees it.
-    let answer = ask(port, "GET", "/serviceextensions", "else.example.com", &[]);
-    assert!(answer.starts_with("HTTP/1.1 404"), "{answer}");
-    assert!(answer.contains(r#""status":"NOT_FOUND""#), "{answer}");
-}
 
 #[test]
 fn conditions_choose_in_envoy_as_they_do_here() {
@@ -284,18 +132,18 @@ fn conditions_choose_in_envoy_as_they_do_here() {
 
 #[test]
 fn what_a_mesh_cannot_carry_is_said() {
-    let place = place(&WASM);
+    let place = place(&PLUGIN);
     let run = place.run(&format!("export istio m {GATEWAY}"));
     run.expect(0, "chain `chain1`");
     run.expect(0, "`gatewright export envoy` keeps conditions");
     run.expect(0, r#""gatewayClassName": "istio""#);
 
     // Without its condition it can.
-    let page = String::from_utf8(documented(WASM[2])).expect("text");
+    let page = String::from_utf8(documented(PLUGIN[2])).expect("text");
     let start = page.find("    matchCondition:").expect("a condition");
     let end = page.find("    extensions:").expect("extensions");
     place.file(
-        &format!("m/{}", WASM[2]),
+        &format!("m/{}", PLUGIN[2]),
         format!("{}{}", &page[..start], &page[end..]),
     );
     let run = place.run(&format!("export istio m {GATEWAY}"));
@@ -323,6 +171,18 @@ fn mistakes_are_told() {
     place
         .run("export envoy m -o out --tls-key k")
         .expect(2, "--tls-certificate");
+    place.file(
+        "m/gatewright.yaml",
+        "services: {store-v1: {plaintext: here}}\n",
+    );
+    place
+        .run("export envoy m -o out")
+        .expect(2, "`here` is no address such as `127.0.0.1:8080`");
+    // What only `serve` has is at its name in the cluster, and said so.
+    place.file("m/gatewright.yaml", "services: {store-v1: store}\n");
+    let run = place.run(&format!("export envoy m -o out {GATEWAY}"));
+    run.expect(0, "Service default/store-v1 is at its name in the cluster");
+    std::fs::remove_file(place.at("m/gatewright.yaml")).expect("it is there");
     // A port for which nobody has a certificate is left out, and said so.
     let run = place.run(&format!("export envoy m -o out {GATEWAY}"));
     run.expect(

@@ -9,6 +9,7 @@ mod engines;
 mod explain;
 mod explore;
 mod export;
+mod exported;
 mod images;
 mod kube;
 mod new;

@@ -2,6 +2,8 @@
 
 use std::io::{BufRead as _, BufReader, Read};
 use std::process::Child;
+#[cfg(target_os = "linux")]
+use std::sync::mpsc::RecvTimeoutError;
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
@@ -72,6 +74,20 @@ impl Process {
     /// Leaves out what was said since it was last waited for.
     pub(crate) fn forget(&mut self) {
         self.said.try_iter().for_each(drop);
+    }
+
+    /// Waits until nobody is left who could say anything: this process, and all that it started with
+    /// the same output.
+    #[track_caller]
+    #[cfg(target_os = "linux")]
+    pub(crate) fn wait_for_silence(&mut self) {
+        let end = loop {
+            match self.said.recv_timeout(PATIENCE) {
+                Ok(line) => self.text.push_str(&line),
+                Err(end) => break end,
+            }
+        };
+        assert_eq!(end, RecvTimeoutError::Disconnected, "{}", self.text);
     }
 
     pub(crate) fn kill(&mut self) {

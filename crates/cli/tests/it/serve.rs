@@ -47,6 +47,30 @@ fn it_ends_in_order_when_it_is_told_to() {
     assert_eq!(status.code(), Some(0));
 }
 
+/// Also where nothing in it has the time to see to that.
+#[test]
+#[cfg(target_os = "linux")]
+fn programs_that_it_started_end_with_it_when_it_is_killed() {
+    if !have_curl() {
+        return;
+    }
+    let place = place(&["store-route.yaml"]);
+    let program = env!("CARGO_BIN_EXE_gatewright");
+    place.file(
+        "m/gatewright.yaml",
+        format!("services: {{store-v1: {{command: ['{program}', store, from-a-program]}}}}\n"),
+    );
+    let mut serving = Serving::start(&place, &GATEWAY);
+    let answer = serving.curl("http", "/", &[]);
+    assert!(
+        answer.contains("\"metadata\": \"from-a-program\""),
+        "{answer}"
+    );
+    serving.process.kill();
+    // The program has the same standard error, which ends with the last who has it.
+    serving.process.wait_for_silence();
+}
+
 #[test]
 fn what_cannot_be_served_is_told() {
     let place = place(&["store-route.yaml"]);

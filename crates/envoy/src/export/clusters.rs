@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use gatewright_gke::Report;
 use serde_json::{Value, json};
 
-use super::{address, typed};
+use super::{Endpoint, address, typed};
 
 /// Envoy's name for how a cluster speaks HTTP.
 pub(super) const PROTOCOL: &str = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions";
@@ -14,8 +14,8 @@ const TLS: &str = "envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext"
 /// The clusters that something refers to.
 pub(super) struct Clusters<'a> {
     report: &'a Report,
-    services: &'a BTreeMap<String, (String, u16)>,
-    made: BTreeMap<String, Value>,
+    services: &'a BTreeMap<String, Endpoint>,
+    made: BTreeMap<String, (Speaks, Value)>,
 }
 
 /// How a Service's port is spoken to, by its `appProtocol`.
@@ -42,10 +42,17 @@ impl Speaks {
             _ => Self::Http1,
         }
     }
+
+    const fn without_tls(self) -> Self {
+        match self {
+            Self::Http1 | Self::Https => Self::Http1,
+            Self::H2c | Self::Http2 => Self::H2c,
+        }
+    }
 }
 
 impl<'a> Clusters<'a> {
-    pub(super) fn new(report: &'a Report, services: &'a BTreeMap<String, (String, u16)>) -> Self {
+    pub(super) fn new(report: &'a Report, services: &'a BTreeMap<String, Endpoint>) -> Self {
         Self {
             report,
             services,
@@ -55,21 +62,50 @@ impl<'a> Clusters<'a> {
 
     /// The name of the cluster for a Service's port, which is made if it is new.
     pub(super) fn name(&mut self, namespace: &str, name: &str, port: u16) -> String {
-        let cluster = format!("{namespace}/{name}:{port}");
-        if !self.made.contains_key(&cluster) {
-            let (host, at) = match self.services.get(&format!("{namespace}/{name}")) {
-                Some((host, at)) => (host.clone(), *at),
-                None => (format!("{name}.{namespace}.svc.cluster.local"), port),
-            };
-            let speaks = Speaks::of(self.report, namespace, name, port);
-            let made = make(&cluster, &host, at, speaks);
-            self.made.insert(cluster.clone(), made);
+        let speaks = Speaks::of(self.report, namespace, name, port);
+        self.cluster(namespace, name, port, speaks)
+    }
+
+    /// The same for a callout, which speaks gRPC: over TLS, unless its port's `appProtocol` says
+    /// H2C.
+    pub(super) fn callout(&mut self, namespace: &str, name: &str, port: u16) -> String {
+        let speaks = match Speaks::of(self.report, namespace, name, port) {
+            Speaks::H2c => Speaks::H2c,
+            Speaks::Http1 | Speaks::Http2 | Speaks::Https => Speaks::Http2,
+        };
+        self.cluster(namespace, name, port, speaks)
+    }
+
+    fn cluster(&mut self, namespace: &str, name: &str, port: u16, speaks: Speaks) -> String {
+        let (host, at, speaks) = match self.services.get(&format!("{namespace}/{name}")) {
+            Some(endpoint) => {
+                let speaks = match endpoint.plaintext {
+                    true => speaks.without_tls(),
+                    false => speaks,
+                };
+                (endpoint.host.clone(), endpoint.port, speaks)
+            }
+            None => (
+                format!("{name}.{namespace}.svc.cluster.local"),
+                port,
+                speaks,
+            ),
+        };
+        // A Service may be both a backend and a callout, and then be spoken to in two ways.
+        let mut cluster = format!("{namespace}/{name}:{port}");
+        if let Some((known, _)) = self.made.get(&cluster)
+            && *known != speaks
+        {
+            cluster.push_str("/callout");
         }
+        self.made
+            .entry(cluster.clone())
+            .or_insert_with_key(|cluster| (speaks, make(cluster, &host, at, speaks)));
         cluster
     }
 
     pub(super) fn finish(self) -> Vec<Value> {
-        self.made.into_values().collect()
+        self.made.into_values().map(|(_, made)| made).collect()
     }
 }
 
@@ -98,4 +134,67 @@ fn make(name: &str, host: &str, port: u16, speaks: Speaks) -> Value {
     let context = json!({"common_tls_context": {"alpn_protocols": [alpn]}});
     cluster["transport_socket"] = json!({"name": "tls", "typed_config": typed(TLS, context)});
     cluster
+}
+
+#[cfg(test)]
+mod tests {
+    use gatewright_gke::{Input, Options, check};
+
+    use super::*;
+
+    const SERVICES: &str = "
+apiVersion: v1
+kind: Service
+metadata: {name: plain}
+spec: {ports: [{port: 80}]}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: tls}
+spec: {ports: [{port: 443, appProtocol: HTTP2}]}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: h2c}
+spec: {ports: [{port: 80, appProtocol: kubernetes.io/h2c}]}
+";
+
+    /// Whether a cluster is spoken to over TLS, and whether in HTTP/2.
+    fn speaks(cluster: &Value) -> (bool, bool) {
+        let options = &cluster["typed_extension_protocol_options"][PROTOCOL];
+        let http = &options["explicit_http_config"];
+        let is_http2 = http.get("http2_protocol_options").is_some();
+        (cluster.get("transport_socket").is_some(), is_http2)
+    }
+
+    #[test]
+    fn callouts_speak_http2_over_tls_unless_somebody_says_otherwise() {
+        let input = Input {
+            name: "services.yaml",
+            bytes: SERVICES.as_bytes(),
+        };
+        let report = check(&[input], &Options::default());
+        let check = |name: &str, port, plaintext: bool, expected: [(bool, bool); 2]| {
+            let mut services = BTreeMap::new();
+            let endpoint = Endpoint {
+                host: "127.0.0.1".to_owned(),
+                port: 1,
+                plaintext: true,
+            };
+            services.extend(plaintext.then(|| (format!("default/{name}"), endpoint)));
+            let mut clusters = Clusters::new(&report, &services);
+            let names = [
+                clusters.name("default", name, port),
+                clusters.callout("default", name, port),
+            ];
+            let made = names.map(|name| speaks(&clusters.made[&name].1));
+            assert_eq!(made, expected, "{name}, without TLS: {plaintext}");
+        };
+        let (http1, h2c, http2) = ((false, false), (false, true), (true, true));
+        check("plain", 80, false, [http1, http2]);
+        check("plain", 80, true, [http1, h2c]);
+        check("tls", 443, false, [http2, http2]);
+        check("tls", 443, true, [h2c, h2c]);
+        check("h2c", 80, false, [h2c, h2c]);
+    }
 }

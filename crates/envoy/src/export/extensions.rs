@@ -210,7 +210,7 @@ fn steps(
             name: service,
             port,
         } => {
-            let cluster = clusters.name(&id.namespace, service, *port);
+            let cluster = clusters.callout(&id.namespace, service, *port);
             callout(plan, chain, extension, &cluster, notes)
         }
         Backend::GoogleApi { name: api } => {

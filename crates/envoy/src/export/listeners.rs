@@ -36,10 +36,18 @@ pub(super) fn of_gateway(
         }
     }
     let filters = extensions::of_gateway(plan, bindings, clusters, notes);
+    // A routing extension comes before the route, and sees requests that have none yet.
     let names: Vec<&str> = filters
         .iter()
         .filter_map(|filter| filter["name"].as_str())
+        .filter(|name| name.starts_with("traffic-extension/"))
         .collect();
+    if plan.routing.is_some() && !names.is_empty() {
+        notes.add(format!(
+            "{id}: Envoy decides before the routing extension is called whether a request has a \
+             route; one that first gets a route by it is not shown to the traffic extension"
+        ));
+    }
     let mut made = Vec::new();
     for ((port, is_tls), listeners) in ports {
         let socket = if is_tls {

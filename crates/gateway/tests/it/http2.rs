@@ -11,6 +11,7 @@ use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 
 use crate::support::{PATIENCE, Running, Setup, TO_UP, route};
 
+const DATA: u8 = 0;
 const HEADERS: u8 = 1;
 const RESET: u8 = 3;
 const SETTINGS: u8 = 4;
@@ -80,14 +81,19 @@ impl Client {
 
     /// Frames until the connection ends, or one of the kind that is looked for.
     fn find(&mut self, wanted: u8) -> Option<Vec<u8>> {
+        self.find_either(wanted, wanted).map(|(_, payload)| payload)
+    }
+
+    /// The same with two kinds, and which of them it is.
+    fn find_either(&mut self, one: u8, other: u8) -> Option<(u8, Vec<u8>)> {
         loop {
             let mut head = [0; 9];
             self.0.read_exact(&mut head).ok()?;
             let length = u32::from_be_bytes([0, head[0], head[1], head[2]]);
             let mut payload = vec![0; length as usize];
             self.0.read_exact(&mut payload).ok()?;
-            if head[3] == wanted {
-                return Some(payload);
+            if [one, other].contains(&head[3]) {
+                return Some((head[3], payload));
             }
         }
     }
@@ -134,4 +140,36 @@ fn a_head_without_end_ends_the_connection() {
     }
     assert!(sent < 100_000, "all of it was taken");
     serves(&running, &config);
+}
+
+#[test]
+fn a_request_with_two_lengths_reaches_nobody() {
+    const PROTOCOL_ERROR: u32 = 1;
+    let (running, config) = gateway();
+    // Two that differ are a fault of the framing, and two that do not are what they are in HTTP/1.1.
+    for (lengths, is_reset) in [(*b"12", true), (*b"21", true), (*b"11", false)] {
+        // `POST / HTTP/2`, and `content-length` twice: the 28th entry of the static table.
+        let mut head = vec![0x83, 0x87, 0x84, 0x41, 0x01, b'a'];
+        for length in lengths {
+            head.extend([0x0f, 0x0d, 0x01, length]);
+        }
+        let mut client = Client::new(&running, &config);
+        client.frame(HEADERS, END_HEADERS, 1, &head);
+        client.frame(DATA, END_STREAM, 1, b"a");
+        if is_reset {
+            let (kind, reason) = client.find_either(HEADERS, RESET).expect("an answer");
+            assert_eq!(
+                (kind, &reason[..]),
+                (RESET, &PROTOCOL_ERROR.to_be_bytes()[..])
+            );
+        } else {
+            // `:status: 400` is the twelfth entry.
+            let answer = client.find(HEADERS).expect("an answer");
+            assert_eq!(answer.first(), Some(&0x8c), "{answer:?}");
+        }
+        // Other requests of the connection are served.
+        client.frame(HEADERS, END_STREAM | END_HEADERS, 3, GET);
+        let answer = client.find(HEADERS).expect("an answer");
+        assert_eq!(answer.first(), Some(&0x88), "{answer:?}");
+    }
 }

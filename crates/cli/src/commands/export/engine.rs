@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::Context as _;
-use gatewright_envoy::export::{self, Bindings, Mesh};
+use gatewright_envoy::export::{self, Bindings, Endpoint, Mesh};
 use gatewright_gke::check;
 use gatewright_host::{Engine, EngineOptions};
 
@@ -17,7 +17,7 @@ use crate::images::Access;
 use crate::manifests::Manifests;
 use crate::serve::images::Images;
 use crate::serve::services::full;
-use crate::serve::settings::{ServiceAt, Settings};
+use crate::serve::settings::{FILE, ServiceAt, Settings};
 
 #[derive(clap::Args)]
 pub(super) struct Arguments {
@@ -35,7 +35,8 @@ pub(super) struct Arguments {
     /// Another port for a listener's port, as `80=8080`
     #[arg(long = "port", value_name = "PORT=PORT", value_parser = port)]
     ports: Vec<(u16, u16)>,
-    /// Where a Service is, as `store-v1=127.0.0.1:8080` [default: its name in the cluster]
+    /// Where a Service is, as `store-v1=127.0.0.1:8080` [default: what gatewright.yaml says, or its
+    /// name in the cluster]
     #[arg(long = "service", value_name = "NAME=HOST:PORT", value_parser = service)]
     services: Vec<(String, (String, u16))>,
     /// The certificate of HTTPS listeners whose Secret is not among the manifests
@@ -101,22 +102,45 @@ fn host_port(text: &str) -> Option<(String, u16)> {
     Some((host.to_owned(), port.parse().ok()?))
 }
 
-/// Where Services are: what the settings say, and what the command line says before that.
+/// Where Services are: what the settings say, and what the command line says before that. And notes
+/// on Services that are nowhere but here.
 fn services(
     settings: &Settings,
     named: &[(String, (String, u16))],
-) -> Result<BTreeMap<String, (String, u16)>, Usage> {
-    let mut services = BTreeMap::new();
+) -> Result<(BTreeMap<String, Endpoint>, Vec<String>), Usage> {
+    let endpoint = |(host, port), plaintext| Endpoint {
+        host,
+        port,
+        plaintext,
+    };
+    let mut services: BTreeMap<String, Endpoint> = BTreeMap::new();
+    let mut notes = Vec::new();
+    let is_named = |name: &str| named.iter().any(|(known, _)| known == name);
     for (name, at) in &settings.services {
-        // A program or the built-in store runs on this machine only.
-        if let ServiceAt::Address(text) = at {
-            let at = host_port(text)
-                .ok_or_else(|| Usage(format!("`{text}` is no address such as `127.0.0.1:8080`")))?;
-            services.insert(full(name), at);
-        }
+        let name = full(name);
+        let (text, plaintext) = match at {
+            ServiceAt::Address(text) => (text, false),
+            ServiceAt::Plaintext(text) => (text, true),
+            ServiceAt::Command(_) | ServiceAt::Callout(_) | ServiceAt::Store => {
+                if !is_named(&name) {
+                    notes.push(format!(
+                        "Service {name} is at its name in the cluster: what `{FILE}` has in its \
+                         place runs only in `gatewright serve`; say where it is with `--service`"
+                    ));
+                }
+                continue;
+            }
+        };
+        let at = host_port(text)
+            .ok_or_else(|| Usage(format!("`{text}` is no address such as `127.0.0.1:8080`")))?;
+        services.insert(name, endpoint(at, plaintext));
     }
-    services.extend(named.iter().cloned());
-    Ok(services)
+    for (name, at) in named {
+        // That it speaks without TLS is not taken back by another address for it.
+        let plaintext = services.get(name).is_some_and(|known| known.plaintext);
+        services.insert(name.clone(), endpoint(at.clone(), plaintext));
+    }
+    Ok((services, notes))
 }
 
 impl Common {
@@ -148,7 +172,7 @@ pub(super) fn envoy(arguments: &Arguments) -> anyhow::Result<Outcome> {
         None => std::path::absolute(folder)
             .with_context(|| format!("cannot resolve `{}`", folder.display()))?,
     };
-    let services = services(&settings, &arguments.services)?;
+    let (services, local) = services(&settings, &arguments.services)?;
     let mut ports: BTreeMap<u16, u16> = BTreeMap::new();
     for (key, local) in &settings.ports {
         if let Ok(from) = key.parse() {
@@ -173,6 +197,7 @@ pub(super) fn envoy(arguments: &Arguments) -> anyhow::Result<Outcome> {
             plugins: &modules,
         },
     );
+    super::tell(&local);
     super::tell(&exported.notes);
     if exported.is_empty() {
         return Ok(super::programmed(false));
@@ -236,6 +261,34 @@ pub(super) fn mesh(arguments: &MeshArguments, to: Mesh) -> anyhow::Result<Outcom
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn services_of_the_settings_are_where_serve_has_them() {
+        let at = |text: &str| text.to_owned();
+        let settings = Settings {
+            services: BTreeMap::from([
+                (at("a"), ServiceAt::Address(at("127.0.0.1:1"))),
+                (at("shop/b"), ServiceAt::Plaintext(at("[::1]:2"))),
+                (at("c"), ServiceAt::Store),
+                (at("d"), ServiceAt::Command(vec![at("d")])),
+            ]),
+            ..Settings::default()
+        };
+        let named = [(at("default/d"), (at("d.test"), 4))];
+        let (services, notes) = services(&settings, &named).expect("they are read");
+        let told: Vec<_> = services
+            .iter()
+            .map(|(name, at)| (name.as_str(), at.host.as_str(), at.port, at.plaintext))
+            .collect();
+        let expected = [
+            ("default/a", "127.0.0.1", 1, false),
+            ("default/d", "d.test", 4, false),
+            ("shop/b", "::1", 2, true),
+        ];
+        assert_eq!(told, expected);
+        assert_eq!(notes.len(), 1, "{notes:?}");
+        assert!(notes[0].contains("default/c"), "{notes:?}");
+    }
 
     #[test]
     fn services_are_read() {
