@@ -95,6 +95,7 @@ impl Setting {
         let engine = |metering| {
             let options = EngineOptions {
                 metering,
+                inlining: metering == Metering::Epoch,
                 ..EngineOptions::default()
             };
             Engine::new(&options).expect("an engine")

@@ -34,6 +34,8 @@ pub(crate) fn over_floor(plugin: &Plugin, level: TraceLevel, floor: &mut Floor) 
 pub(crate) fn compile(wasm: &[u8], metering: Metering) -> Plugin {
     let options = EngineOptions {
         metering,
+        // As in a server, whose exchanges are warm.
+        inlining: true,
         ..EngineOptions::default()
     };
     let engine = Engine::new(&options).expect("the engine starts");

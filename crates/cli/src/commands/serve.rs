@@ -201,6 +201,7 @@ struct Serving<'a> {
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
     let engine = Engine::new(&EngineOptions {
         metering: Metering::Epoch,
+        inlining: true,
         ..EngineOptions::default()
     })?;
     let pull = arguments.pull.then(|| arguments.access.clone());

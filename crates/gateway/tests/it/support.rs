@@ -17,6 +17,7 @@ use gatewright_host::{Engine, EngineOptions, Metering, Plugin};
 pub(crate) static ENGINE: LazyLock<Engine> = LazyLock::new(|| {
     let options = EngineOptions {
         metering: Metering::Epoch,
+        inlining: true,
         ..EngineOptions::default()
     };
     Engine::new(&options).expect("an engine")

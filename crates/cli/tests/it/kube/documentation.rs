@@ -303,8 +303,8 @@ fn troubleshooting(page: &mut Page) {
         cluster.page(name, GATEWAY);
     }
     // The Service comes first, or the extension is without one for a moment and may be told so.
-    let page = documented("no-endpoints.yaml").replace("GATEWAY_NAME", GATEWAY);
-    let (extension, service) = page.split_once("---\n").expect("two documents");
+    let both = documented("no-endpoints.yaml").replace("GATEWAY_NAME", GATEWAY);
+    let (extension, service) = both.split_once("---\n").expect("two documents");
     cluster.file("no-endpoints.yaml", format!("{service}---\n{extension}"));
     let describe = "kubectl describe gcptrafficextension my-traffic-extension";
     let sentence = |what: &str| {
