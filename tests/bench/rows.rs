@@ -73,6 +73,7 @@ pub(crate) fn measure(setup: &Setup, load: &Load, rounds: usize) -> Result<Row, 
         what: setup.what,
         rounds: [Vec::new(), Vec::new()],
     };
+    fill_cache(setup)?;
     for _ in 0..rounds {
         for side in Side::BOTH {
             let round = round(setup, side, 1, load)?;
@@ -80,6 +81,14 @@ pub(crate) fn measure(setup: &Setup, load: &Load, rounds: usize) -> Result<Row, 
         }
     }
     Ok(row)
+}
+
+/// Starts our side once, so that no round finds its modules not yet compiled.
+pub(crate) fn fill_cache(setup: &Setup) -> Result<(), String> {
+    let folder = tempfile::tempdir().map_err(|error| format!("no folder: {error}"))?;
+    let callout = setup.callout.then(Callout::start).transpose()?;
+    let prepared = setup.write(folder.path(), callout.as_ref().map(|callout| callout.port))?;
+    Running::start(Side::Ours, &prepared, 1, setup.path).map(drop)
 }
 
 /// One round of one side, from its start to its end.

@@ -167,7 +167,7 @@ fn envoy(prepared: &Prepared, port: u16, workers: usize) -> Result<Command, Stri
         .arg("--config-path")
         .arg(bootstrap)
         .args(["--disable-hot-restart", "--log-level", "error"])
-        .arg(format!("--concurrency={workers}"));
+        .args(["--concurrency", &workers.to_string()]);
     Ok(command)
 }
 

@@ -48,7 +48,7 @@ impl Default for Limits {
             connections: 16 * 1024,
             concurrent_streams: 100,
             pending_resets: 20,
-            idle_upstreams: 256,
+            idle_upstreams: 1024,
         }
     }
 }

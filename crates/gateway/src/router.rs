@@ -5,6 +5,7 @@
 //! explains, this one is fast.
 
 mod entry;
+mod paths;
 
 use std::collections::{HashMap, HashSet};
 
@@ -12,6 +13,7 @@ use gatewright_gke::{GatewayPlan, Listener, ObjectId, Route, TableEntry};
 use http::{HeaderMap, Method};
 
 use entry::Entry;
+use paths::Paths;
 
 /// What routes look at.
 #[derive(Clone, Copy, Debug)]
@@ -36,14 +38,14 @@ pub(crate) struct Matched {
 /// Matches by host.
 #[derive(Debug, Default)]
 pub(crate) struct Router {
-    exact: HashMap<Box<[u8]>, Vec<Entry>>,
+    exact: HashMap<Box<[u8]>, Paths>,
     /// Suffixes with their dot, the longest first.
     wildcards: Vec<Wildcard>,
-    any: Vec<Entry>,
+    any: Paths,
 }
 
 /// A suffix and its matches.
-type Wildcard = (Box<[u8]>, Vec<Entry>);
+type Wildcard = (Box<[u8]>, Paths);
 
 /// A rule of a route that is attached to a port.
 #[derive(Clone, Copy, Debug)]
@@ -77,13 +79,13 @@ impl Router {
                 Entry::new(entry.one(), to)
             };
             // A host that a route has decides, even where none of its rules matches.
-            let entries = table.entries.iter().filter_map(compiled).collect();
+            let paths = table.entries.iter().filter_map(compiled).collect();
             match table.host.as_deref() {
-                None => router.any = entries,
+                None => router.any = paths,
                 Some(host) => match host.strip_prefix('*') {
-                    Some(suffix) => router.wildcards.push((suffix.as_bytes().into(), entries)),
+                    Some(suffix) => router.wildcards.push((suffix.as_bytes().into(), paths)),
                     None => {
-                        router.exact.insert(host.as_bytes().into(), entries);
+                        router.exact.insert(host.as_bytes().into(), paths);
                     }
                 },
             }
@@ -93,16 +95,14 @@ impl Router {
 
     /// The rule that serves a request.
     pub(crate) fn find(&self, asked: &Asked<'_>) -> Option<Matched> {
-        let entries = self.exact.get(asked.host).or_else(|| {
+        let paths = self.exact.get(asked.host).or_else(|| {
             let of_host = |(suffix, _): &&Wildcard| {
                 asked.host.len() > suffix.len() && asked.host.ends_with(suffix)
             };
             let wildcard = self.wildcards.iter().find(of_host);
-            wildcard.map(|(_, entries)| entries)
+            wildcard.map(|(_, paths)| paths)
         });
-        let entries = entries.unwrap_or(&self.any);
-        let found = entries.iter().find(|entry| entry.fits(asked));
-        found.map(|entry| entry.to)
+        paths.unwrap_or(&self.any).find(asked)
     }
 }
 

@@ -8,7 +8,7 @@ mod plugin;
 
 pub use open_api::open_api;
 
-use std::sync::LazyLock;
+use std::sync::{LazyLock, OnceLock};
 
 use regex::Regex;
 
@@ -61,9 +61,27 @@ pub(crate) struct Text {
     pub(crate) values: Vec<&'static str>,
 }
 
+/// A pattern, compiled when a text is first held against it: a schema has many, and few manifests
+/// have a text for each.
 pub(crate) struct Pattern {
     pub(crate) source: String,
-    pub(crate) regex: Regex,
+    regex: OnceLock<Option<Regex>>,
+}
+
+impl Pattern {
+    fn new(source: &str) -> Self {
+        Self {
+            source: source.to_owned(),
+            regex: OnceLock::new(),
+        }
+    }
+
+    /// Whether a text is as the pattern says. Patterns are constants of this crate, and a test
+    /// compiles them all.
+    pub(crate) fn matches(&self, text: &str) -> bool {
+        let regex = self.regex.get_or_init(|| Regex::new(&self.source).ok());
+        regex.as_ref().is_none_or(|regex| regex.is_match(text))
+    }
 }
 
 pub(crate) struct Field {
@@ -153,11 +171,7 @@ impl Schema {
 
     fn matching(mut self, source: &str) -> Self {
         if let Shape::Text(text) = &mut self.shape {
-            // Patterns are constants of this crate, and a test compiles them all.
-            text.pattern = Regex::new(source).ok().map(|regex| Pattern {
-                source: source.to_owned(),
-                regex,
-            });
+            text.pattern = Some(Pattern::new(source));
         }
         self
     }

@@ -67,7 +67,7 @@ impl CodeCache {
         let key = Key::new(engine, wasm);
         let path = self.folder.join(key.file_name());
         if let Some(code) = read(&path, &key)
-            && let Some(plugin) = load(engine, wasm, &code)
+            && let Some(plugin) = load(engine, wasm, code.bytes())
         {
             return Ok((plugin, Origin::Cache));
         }
@@ -159,7 +159,7 @@ impl Key {
 }
 
 /// The code in a file, if nothing speaks against it.
-fn read(path: &Path, key: &Key) -> Option<Vec<u8>> {
+fn read(path: &Path, key: &Key) -> Option<Code> {
     let mut file = fs::File::open(path).ok()?;
     let about = file.metadata().ok()?;
     let folder = fs::metadata(path.parent()?).ok()?;
@@ -169,7 +169,16 @@ fn read(path: &Path, key: &Key) -> Option<Vec<u8>> {
     let mut content = Vec::with_capacity(usize::try_from(about.len()).ok()?);
     file.read_to_end(&mut content).ok()?;
     let (header, code) = content.split_at_checked(HEADER)?;
-    (header == key.header(code)).then(|| code.to_vec())
+    (header == key.header(code)).then_some(Code(content))
+}
+
+/// A file of the cache that was found to be whole.
+struct Code(Vec<u8>);
+
+impl Code {
+    fn bytes(&self) -> &[u8] {
+        self.0.get(HEADER..).unwrap_or_default()
+    }
 }
 
 #[expect(

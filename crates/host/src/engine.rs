@@ -192,7 +192,8 @@ impl Engine {
         reason = "native code from a cache; the caller vouches for it"
     )]
     pub unsafe fn load(&self, wasm: &[u8], code: &[u8]) -> Result<Plugin, LoadError> {
-        let info = ModuleInfo::read(wasm)?;
+        // Only of valid bytes is there code.
+        let info = ModuleInfo::of_valid(wasm)?;
         let version = info.require_plugin()?;
         // SAFETY: the caller vouches that the code is ours.
         let module = unsafe { wasmtime::Module::deserialize(&self.inner, code) }

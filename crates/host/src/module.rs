@@ -130,6 +130,19 @@ impl ModuleInfo {
     /// [`LoadError`] when the bytes are not a whole and valid core module. Whether it is a plugin
     /// is asked by [`ModuleInfo::require_plugin`].
     pub fn read(wasm: &[u8]) -> Result<Self, LoadError> {
+        let info = Self::of_valid(wasm)?;
+        wasmparser::Validator::new()
+            .validate_all(wasm)
+            .map_err(|error| LoadError::Invalid {
+                reason: error.message().to_owned(),
+                offset: error.offset(),
+                length: wasm.len(),
+            })?;
+        Ok(info)
+    }
+
+    /// Reads a module that was found to be valid before.
+    pub(crate) fn of_valid(wasm: &[u8]) -> Result<Self, LoadError> {
         if !wasm.starts_with(b"\0asm") {
             let start = wasm.get(..16).unwrap_or(wasm).escape_ascii().to_string();
             return Err(LoadError::NotWasm(start));
@@ -139,14 +152,6 @@ impl ModuleInfo {
             ..Self::default()
         };
         info.walk(wasm)?;
-        let invalid = |error: wasmparser::BinaryReaderError| LoadError::Invalid {
-            reason: error.message().to_owned(),
-            offset: error.offset(),
-            length: wasm.len(),
-        };
-        wasmparser::Validator::new()
-            .validate_all(wasm)
-            .map_err(invalid)?;
         Ok(info)
     }
 

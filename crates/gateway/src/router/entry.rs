@@ -7,11 +7,16 @@ use super::{Asked, Matched};
 
 type Text = Box<[u8]>;
 
-/// One match of a rule.
+/// The path of a match. A prefix is without a slash at its end, and goes as far as one.
+#[derive(Clone, Debug)]
+pub(super) enum Path {
+    Exact(Text),
+    Prefix(Text),
+}
+
+/// One match of a rule, but for its path.
 #[derive(Clone, Debug)]
 pub(super) struct Entry {
-    exact: bool,
-    path: Text,
     method: Option<Text>,
     headers: Vec<(HeaderName, Text)>,
     query: Vec<(Text, Text)>,
@@ -20,22 +25,22 @@ pub(super) struct Entry {
 
 impl Entry {
     /// Nothing for a match that GKE does not support, which takes no request.
-    pub(super) fn new(one: &RouteMatch, to: Matched) -> Option<Self> {
+    pub(super) fn new(one: &RouteMatch, to: Matched) -> Option<(Path, Self)> {
         let names = one.headers.iter().chain(&one.query);
         if one.path.kind == PathKind::Regex || names.clone().any(|n| n.kind == MatchKind::Regex) {
             return None;
         }
         let path = one.path.value.value.as_bytes();
-        let exact = one.path.kind == PathKind::Exact;
-        let prefix = path.strip_suffix(b"/").unwrap_or(path);
+        let path = match one.path.kind {
+            PathKind::Exact => Path::Exact(path.into()),
+            _ => Path::Prefix(path.strip_suffix(b"/").unwrap_or(path).into()),
+        };
         let mut headers = Vec::new();
         for header in &one.headers {
             let name = HeaderName::from_bytes(header.name.as_bytes()).ok()?;
             headers.push((name, header.value.as_bytes().into()));
         }
-        Some(Self {
-            exact,
-            path: if exact { path } else { prefix }.into(),
+        let entry = Self {
             method: one.method.as_ref().map(|m| m.value.as_bytes().into()),
             headers,
             query: one
@@ -44,18 +49,13 @@ impl Entry {
                 .map(|q| (q.name.as_bytes().into(), q.value.as_bytes().into()))
                 .collect(),
             to,
-        })
+        };
+        Some((path, entry))
     }
 
+    /// Whether a request of its path fits.
     pub(super) fn fits(&self, asked: &Asked<'_>) -> bool {
-        let path = if self.exact {
-            asked.path == &*self.path
-        } else {
-            let rest = asked.path.strip_prefix(&*self.path);
-            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(b"/"))
-        };
-        path && self
-            .method
+        self.method
             .as_ref()
             .is_none_or(|method| **method == *asked.method.as_str().as_bytes())
             && self

@@ -208,7 +208,7 @@ impl<'a, 's> Walk<'a, 's> {
         } else {
             text.pattern
                 .as_ref()
-                .filter(|pattern| !pattern.regex.is_match(value))
+                .filter(|pattern| !pattern.matches(value))
                 .map(|pattern| messages::no_match(path, value, pattern))
         };
         if let Some(fault) = fault {
