@@ -3,7 +3,7 @@
 use gatewright_tests::measured::median;
 
 use crate::load::Load;
-use crate::rows::round;
+use crate::rows::{fill_cache, round};
 use crate::setup::Setup;
 use crate::side::Side;
 use crate::upstream::Upstream;
@@ -114,6 +114,7 @@ pub(crate) fn measure(
 }
 
 fn points(steps: &[Step], rounds: usize) -> Result<Vec<Point>, String> {
+    steps.iter().try_for_each(|step| fill_cache(&step.setup))?;
     // All points of a round lie close together in time, since they are what is compared.
     let mut measured = vec![[const { Vec::new() }; 2]; steps.len()];
     for _ in 0..rounds {

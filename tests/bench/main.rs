@@ -17,7 +17,6 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use load::Load;
-use rows::Row;
 
 /// What to measure and where to write it.
 struct Options {
@@ -104,16 +103,11 @@ fn run(options: &Options) -> Result<(), String> {
         connections: 32,
         seconds: options.seconds,
     };
-    let mut measured: Vec<Row> = Vec::new();
-    for setup in setup::rows(&upstream) {
-        if options.only.is_empty() || options.only.iter().any(|name| *name == setup.name) {
-            say(&format!(
-                "{}: {} rounds of {} s",
-                setup.name, options.rounds, load.seconds
-            ));
-            measured.push(rows::measure(&setup, &load, options.rounds)?);
-        }
-    }
+    let mut setups = setup::rows(&upstream);
+    setups.retain(|setup| {
+        options.only.is_empty() || options.only.iter().any(|name| *name == setup.name)
+    });
+    let measured = rows::measure(&setups, &load, options.rounds)?;
     let grown = if options.growth && options.only.is_empty() {
         growth::measure(&upstream, &load, options.rounds)?
     } else {

@@ -2,10 +2,10 @@
 
 use gatewright_tests::measured::median;
 
-use crate::figure;
 use crate::load::{Load, Seen};
 use crate::setup::Setup;
 use crate::side::{Callout, Running, Side};
+use crate::{figure, say};
 
 /// The names of the rows, for the command line.
 pub(crate) const NAMES: [&str; 8] = [
@@ -66,21 +66,25 @@ impl Row {
     }
 }
 
-/// Measures a row.
-pub(crate) fn measure(setup: &Setup, load: &Load, rounds: usize) -> Result<Row, String> {
-    let mut row = Row {
+/// Measures rows. In each round all of them come in turn, so that what the machine does meanwhile
+/// is the same for those that are held against each other.
+pub(crate) fn measure(setups: &[Setup], load: &Load, rounds: usize) -> Result<Vec<Row>, String> {
+    let row = |setup: &Setup| Row {
         name: setup.name,
         what: setup.what,
         rounds: [Vec::new(), Vec::new()],
     };
-    fill_cache(setup)?;
-    for _ in 0..rounds {
-        for side in Side::BOTH {
-            let round = round(setup, side, 1, load)?;
-            row.rounds[side as usize].push(round);
+    let mut rows: Vec<_> = setups.iter().map(row).collect();
+    setups.iter().try_for_each(fill_cache)?;
+    for number in 1..=rounds {
+        say(&format!("round {number} of {rounds}, {} rows", rows.len()));
+        for (setup, row) in setups.iter().zip(&mut rows) {
+            for side in Side::BOTH {
+                row.rounds[side as usize].push(round(setup, side, 1, load)?);
+            }
         }
     }
-    Ok(row)
+    Ok(rows)
 }
 
 /// Starts our side once, so that no round finds its modules not yet compiled.
@@ -88,7 +92,7 @@ pub(crate) fn fill_cache(setup: &Setup) -> Result<(), String> {
     let folder = tempfile::tempdir().map_err(|error| format!("no folder: {error}"))?;
     let callout = setup.callout.then(Callout::start).transpose()?;
     let prepared = setup.write(folder.path(), callout.as_ref().map(|callout| callout.port))?;
-    Running::start(Side::Ours, &prepared, 1, setup.path).map(drop)
+    Running::start(Side::Ours, &prepared, 1, setup).map(drop)
 }
 
 /// One round of one side, from its start to its end.
@@ -101,7 +105,7 @@ pub(crate) fn round(
     let folder = tempfile::tempdir().map_err(|error| format!("no folder: {error}"))?;
     let callout = setup.callout.then(Callout::start).transpose()?;
     let prepared = setup.write(folder.path(), callout.as_ref().map(|callout| callout.port))?;
-    let running = Running::start(side, &prepared, workers, setup.path)?;
+    let running = Running::start(side, &prepared, workers, setup)?;
     // Connections, caches and pools are warm before anything counts.
     Load {
         seconds: 1,
@@ -142,13 +146,17 @@ pub(crate) fn figures(rows: &[Row]) {
         figure("p99-worst", worst, false, 1.0);
     }
     if let (Some(none), Some(rewrite)) = (find("none"), find("header-rewrite")) {
-        let added = |side| rewrite.of(side, |round| round.cpu) - none.of(side, |round| round.cpu);
-        figure(
-            "cpu-added",
-            added(Side::Ours) / added(Side::Envoy),
-            false,
-            0.2,
-        );
+        let added = |side| {
+            let pairs = rewrite.rounds[side as usize].iter();
+            let pairs = pairs.zip(&none.rounds[side as usize]);
+            median(
+                pairs
+                    .map(|(with, without)| with.cpu - without.cpu)
+                    .collect(),
+            )
+        };
+        let ratio = added(Side::Ours) / added(Side::Envoy);
+        figure("cpu-added", ratio, false, 0.2);
     }
     if let Some(row) = find("header-rewrite") {
         figure("start", row.ratio(|round| round.start), false, 0.1);

@@ -23,6 +23,8 @@ pub(crate) struct Setup {
     pub(crate) routes: usize,
     /// What is asked for.
     pub(crate) path: &'static str,
+    /// What stands in an answer if what the row is about was done.
+    pub(crate) shows: &'static str,
     pub(crate) upstream: u16,
 }
 
@@ -40,6 +42,7 @@ impl Setup {
             chains_before: 0,
             routes: 0,
             path: "/",
+            shows: "hello from the store",
             upstream: upstream.port,
         }
     }
@@ -51,7 +54,10 @@ impl Setup {
 
     /// A chain with one header plugin, for how it grows.
     pub(crate) fn rewriting(name: &'static str, what: &'static str, upstream: &Upstream) -> Self {
-        Self::new(name, what, upstream).with("header-rewrite", Some(REWRITE))
+        Self {
+            shows: "x-bench: 2",
+            ..Self::new(name, what, upstream).with("header-rewrite", Some(REWRITE))
+        }
     }
 }
 
@@ -62,23 +68,31 @@ pub(crate) fn rows(upstream: &Upstream) -> Vec<Setup> {
         new("none", "to an upstream, without a plugin"),
         Setup {
             direct: true,
+            shows: "location: http://else.test",
             ..new("direct", "the proxy's own answer, a redirect")
         },
-        new("local-reply", "a plugin that answers itself").with("local-reply", None),
-        new("header-rewrite", "a plugin that sets a header each way")
-            .with("header-rewrite", Some(REWRITE)),
-        new("chain3", "three such plugins in a chain")
-            .with("header-rewrite", Some(REWRITE))
+        Setup {
+            shows: "Hello World",
+            ..new("local-reply", "a plugin that answers itself").with("local-reply", None)
+        },
+        Setup::rewriting(
+            "header-rewrite",
+            "a plugin that sets a header each way",
+            upstream,
+        ),
+        Setup::rewriting("chain3", "three such plugins in a chain", upstream)
             .with("header-rewrite", Some(REWRITE))
             .with("header-rewrite", Some(REWRITE)),
         Setup {
             path: LARGE,
+            shows: "aaabar",
             ..new("body64k", "a plugin that changes a body of 64 KiB").with("body-chunking", None)
         },
         new("sampled-log", "a plugin that logs one request of a hundred")
             .with("sampled-log", Some(r#"{"rate": 10000}"#)),
         Setup {
             callout: true,
+            shows: "header-response: response",
             ..new("callout", "a callout on both header events")
         },
     ]
@@ -225,7 +239,8 @@ impl Setup {
             if self.callout {
                 let _ = write!(
                     text,
-                    "    - name: ext{index}\n      timeout: 1s\n      supportedEvents: {events}\n      \
+                    "    - name: ext{index}\n      authority: callout.test\n      timeout: 1s\n      \
+                     supportedEvents: {events}\n      \
                      backendRef: {{group: '', kind: Service, name: callout, port: 80}}\n"
                 );
             }

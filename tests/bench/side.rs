@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use gatewright_tests::measured::{kib, program};
 
-use crate::setup::Prepared;
+use crate::setup::{Prepared, Setup};
 
 /// How long a start may take.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -56,12 +56,13 @@ pub(crate) fn free_port() -> Result<u16, String> {
 }
 
 impl Running {
-    /// Starts a side on a prepared folder, and waits for its first answer to `path`.
+    /// Starts a side on a prepared folder, and waits for its first answer, which must show that
+    /// what is measured is done.
     pub(crate) fn start(
         side: Side,
         prepared: &Prepared,
         workers: usize,
-        path: &str,
+        setup: &Setup,
     ) -> Result<Self, String> {
         let port = free_port()?;
         let mut command = match side {
@@ -83,9 +84,14 @@ impl Running {
             start: Duration::ZERO,
         };
         loop {
-            if answers(port, path) {
+            if let Some(answer) = answer(port, setup.path) {
                 running.start = begun.elapsed();
-                return Ok(running);
+                if answer.contains(setup.shows) {
+                    return Ok(running);
+                }
+                let head = answer.split("\r\n\r\n").next().unwrap_or_default();
+                let (name, side, shows) = (setup.name, side.name(), setup.shows);
+                return Err(format!("{name}: {side} answers without `{shows}`:\n{head}"));
             }
             let ended = matches!(running.child.try_wait(), Ok(Some(_)));
             if ended || begun.elapsed() > PATIENCE {
@@ -187,18 +193,17 @@ fn without_log(bootstrap: &Path) -> Result<(), String> {
     std::fs::write(bootstrap, value.to_string()).map_err(|error| wrong(error.to_string()))
 }
 
-/// Whether a port answers with a success or a redirect.
-fn answers(port: u16, path: &str) -> bool {
+/// The whole answer of a port, if it is a success or a redirect.
+fn answer(port: u16, path: &str) -> Option<String> {
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-    let Ok(mut stream) = TcpStream::connect(address) else {
-        return false;
-    };
-    let _ = stream.set_read_timeout(Some(Duration::from_secs(5)));
+    let mut stream = TcpStream::connect(address).ok()?;
+    stream.set_read_timeout(Some(Duration::from_secs(5))).ok()?;
     let request = format!("GET {path} HTTP/1.1\r\nhost: store.test\r\nconnection: close\r\n\r\n");
-    let mut head = [0; 12];
-    stream.write_all(request.as_bytes()).is_ok()
-        && stream.read_exact(&mut head).is_ok()
-        && matches!(head[9], b'2' | b'3')
+    stream.write_all(request.as_bytes()).ok()?;
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).ok()?;
+    let is_good = matches!(answer.get(9), Some(b'2' | b'3'));
+    is_good.then(|| String::from_utf8_lossy(&answer).into_owned())
 }
 
 /// The server of the callout, for both sides the same.

@@ -199,13 +199,20 @@ struct Serving<'a> {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
-    let engine = Engine::new(&EngineOptions {
-        metering: Metering::Epoch,
-        inlining: true,
-        ..EngineOptions::default()
-    })?;
+    // Neither waits for the other, and the first answer for both.
+    let (engine, authority) = std::thread::scope(|scope| {
+        let authority = scope.spawn(Authority::generate);
+        let engine = Engine::new(&EngineOptions {
+            metering: Metering::Epoch,
+            inlining: true,
+            ..EngineOptions::default()
+        });
+        (engine, authority.join())
+    });
+    let engine = engine?;
+    let authority = authority.map_err(|_| anyhow::anyhow!("no certificate authority was made"))?;
+    let authority = Arc::new(authority.map_err(anyhow::Error::msg)?);
     let pull = arguments.pull.then(|| arguments.access.clone());
-    let authority = Arc::new(Authority::generate().map_err(anyhow::Error::msg)?);
     let mut events = Events::new()?;
     let profile = arguments.manifests.profile;
     let kube = Kube::start(&arguments.kube, profile, own_folder, events.stored())?;
