@@ -139,7 +139,7 @@ impl Setup {
             self.upstream
         );
         if let Some(port) = callout {
-            let _ = writeln!(settings, "  callout: {{address: '127.0.0.1:{port}'}}");
+            let _ = writeln!(settings, "  callout: {{plaintext: '127.0.0.1:{port}'}}");
         }
         put("gatewright.yaml", &settings)?;
         Ok(Prepared {
@@ -155,7 +155,7 @@ impl Setup {
         );
         for name in ["store", "callout"] {
             let protocol = if name == "callout" {
-                ", appProtocol: kubernetes.io/h2c"
+                ", appProtocol: HTTP2"
             } else {
                 ""
             };
@@ -164,7 +164,8 @@ impl Setup {
                 "---\napiVersion: v1\nkind: Service\nmetadata: {{name: {name}}}\n\
                  spec: {{selector: {{app: {name}}}, ports: [{{port: 80{protocol}}}]}}\n\
                  ---\napiVersion: apps/v1\nkind: Deployment\nmetadata: {{name: {name}}}\n\
-                 spec: {{template: {{metadata: {{labels: {{app: {name}}}}}}}}}\n"
+                 spec: {{selector: {{matchLabels: {{app: {name}}}}}, \
+                 template: {{metadata: {{labels: {{app: {name}}}}}}}}}\n"
             );
         }
         let filter = if self.direct {
