@@ -5,6 +5,7 @@ mod commands;
 mod engines;
 mod exit;
 mod finish;
+mod foreground;
 mod gather;
 mod images;
 mod manifests;

@@ -1,6 +1,6 @@
 //! `gatewright callout`: our callouts as servers of their own.
 
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,10 +10,9 @@ use clap::ValueEnum;
 use gatewright_callout::samples::{AddHeader, Basic, JwtAuth, PublicKey, Redirect};
 use gatewright_callout::{Callout, Server, tls_config};
 use gatewright_gateway::Authority;
-use tokio::sync::oneshot;
 
-use super::{GREEN, RESET};
 use crate::exit::{Outcome, Usage};
+use crate::foreground::{given_port, listen, local, stopping};
 
 /// Serve one of our callouts: the Service that a GCPTrafficExtension or GCPRoutingExtension names.
 ///
@@ -97,11 +96,9 @@ where
     let mut server = Server::new(make).grace(arguments.drain);
     let (mut plaintext, mut tls) = (arguments.plaintext.clone(), arguments.tls.clone());
     if plaintext.is_empty() && tls.is_empty() {
-        let local = |port| SocketAddr::from(([127, 0, 0, 1], port));
-        match std::env::var("PORT").map(|port| port.parse()) {
-            Ok(Ok(port)) => tls.push(local(port)),
-            Ok(Err(_)) => return Err(Usage("`PORT` is no port".to_owned()).into()),
-            Err(_) => plaintext.push(local(8080)),
+        match given_port()? {
+            Some(port) => tls.push(local(port)),
+            None => plaintext.push(local(8080)),
         }
     }
     for address in plaintext {
@@ -123,27 +120,11 @@ where
     for address in &arguments.health {
         server = server.health(listen(*address, "health checks")?);
     }
-    let (stop, stopped) = oneshot::channel();
-    let stopping = async {
-        // Without signals it is stopped like any program.
-        let _ = stopped.await;
-    };
-    crate::serve::watch::on_stop(move || {
-        let _ = stop.send(());
-    })?;
+    let stopping = stopping()?;
     anstream::eprintln!("serving");
     server.run_blocking(stopping).context("cannot serve")?;
     anstream::eprintln!("stopped");
     Ok(Outcome::Fine)
-}
-
-/// Binds a port, and says where.
-pub(super) fn listen(address: SocketAddr, what: &str) -> anyhow::Result<TcpListener> {
-    let socket = TcpListener::bind(address)
-        .with_context(|| format!("cannot listen at {address} for {what}"))?;
-    let address = socket.local_addr()?;
-    anstream::eprintln!("{what}: {GREEN}{address}{RESET}");
-    Ok(socket)
 }
 
 fn read(path: &Path) -> anyhow::Result<Vec<u8>> {

@@ -4,10 +4,9 @@ use std::net::SocketAddr;
 
 use anyhow::Context as _;
 use gatewright_gateway::serve_store;
-use tokio::sync::oneshot;
 
-use super::callout::listen;
-use crate::exit::{Outcome, Usage};
+use crate::exit::Outcome;
+use crate::foreground::{given_port, listen, local, stopping};
 
 /// Serve the store of the documentation: the backend that its HTTPRoutes name.
 ///
@@ -28,24 +27,12 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
-    let local = |port| SocketAddr::from(([127, 0, 0, 1], port));
-    let address = match (arguments.listen, std::env::var("PORT")) {
-        (Some(address), _) => address,
-        (None, Ok(port)) => local(
-            port.parse()
-                .map_err(|_| Usage("`PORT` is no port".to_owned()))?,
-        ),
-        (None, Err(_)) => local(8080),
+    let address = match arguments.listen {
+        Some(address) => address,
+        None => local(given_port()?.unwrap_or(8080)),
     };
     let socket = listen(address, "HTTP")?;
-    let (stop, stopped) = oneshot::channel();
-    let stopping = async {
-        // Without signals it is stopped like any program.
-        let _ = stopped.await;
-    };
-    crate::serve::watch::on_stop(move || {
-        let _ = stop.send(());
-    })?;
+    let stopping = stopping()?;
     anstream::eprintln!("serving");
     serve_store(&arguments.name, socket, stopping).context("cannot serve")?;
     anstream::eprintln!("stopped");

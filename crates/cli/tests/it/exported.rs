@@ -11,7 +11,7 @@ use std::process::{Child, Command, Stdio};
 use crate::callouts::{Calling, PAGES};
 use crate::engines::envoy;
 use crate::explain::{INTERNAL, ROUTING, mended_route};
-use crate::serving::{GATEWAY, PLUGIN, answering, documented, have_curl, place};
+use crate::serving::{GATEWAY, PLUGIN, curl, have_curl, place, two_versions};
 use crate::support::Place;
 
 /// An Envoy that runs an export.
@@ -91,18 +91,7 @@ impl Running {
     /// What `curl` gets for a path of the store, with its headers first.
     fn curl(&self, place: &Place, scheme: &str, path: &str, more: &[&str]) -> String {
         let port = self.port(if scheme == "https" { 443 } else { 80 });
-        let output = Command::new("curl")
-            .args(["--silent", "--show-error", "--include", "--max-time", "60"])
-            .arg(format!("{scheme}://store.example.com:{port}{path}"))
-            .args(["--resolve", &format!("store.example.com:{port}:127.0.0.1")])
-            .arg("--cacert")
-            .arg(place.at("tls.crt"))
-            .args(more)
-            .output()
-            .expect("curl runs");
-        let errors = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert!(output.status.success(), "{errors}");
-        String::from_utf8(output.stdout).expect("text")
+        curl(&place.at("tls.crt"), scheme, &port.to_string(), path, more)
     }
 }
 
@@ -282,28 +271,7 @@ fn the_documentations_plugin_answers_over_https() {
 #[test]
 fn of_two_versions_the_one_with_a_weight_answers_and_weights_can_be_swapped() {
     let Some(envoy) = peers() else { return };
-    let place = place(&[
-        "store-route.yaml",
-        "wasm-plugin-two-versions.yaml",
-        "gcp-traffic-extension-with-plugin.yaml",
-    ]);
-    // Two versions of one image cannot be told apart, so the second gets one of its own.
-    let text = String::from_utf8(documented("wasm-plugin-two-versions.yaml")).expect("text");
-    let (first, second) = text
-        .split_once("wasm-plugin-version-v2")
-        .expect("two versions");
-    let second = second.replace("local-reply:main", "local-reply:other");
-    let text = format!("{first}wasm-plugin-version-v2{second}");
-    place.file("m/wasm-plugin-two-versions.yaml", &text);
-    place.file("other.wasm", answering("Hello Other World"));
-    place.file(
-        "m/gatewright.yaml",
-        "images:\n  us-docker.pkg.dev/service-extensions-samples/plugins/local-reply:other: {wasm: ../other.wasm}\n",
-    );
-    let swapped = text
-        .replace("weight: 1000000", "weight: one")
-        .replace("weight: 0", "weight: 1000000")
-        .replace("weight: one", "weight: 0");
+    let (place, [text, swapped]) = two_versions();
     for (manifest, expected) in [(text, "Hello World"), (swapped, "Hello Other World")] {
         place.file("m/wasm-plugin-two-versions.yaml", manifest);
         let running = exported(&place, &envoy, &GATEWAY.join(" "));

@@ -61,18 +61,7 @@ impl Serving {
     /// What `curl` gets for a path of the store, with its headers first.
     pub(crate) fn curl(&self, scheme: &str, path: &str, more: &[&str]) -> String {
         let port = self.port(scheme);
-        let output = Command::new("curl")
-            .args(["--silent", "--show-error", "--include", "--max-time", "60"])
-            .arg(format!("{scheme}://store.example.com:{port}{path}"))
-            .args(["--resolve", &format!("store.example.com:{port}:127.0.0.1")])
-            .arg("--cacert")
-            .arg(&self.cacert)
-            .args(more)
-            .output()
-            .expect("curl runs");
-        let errors = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert!(output.status.success(), "{errors}");
-        String::from_utf8(output.stdout).expect("text")
+        curl(&self.cacert, scheme, &port, path, more)
     }
 
     pub(crate) fn terminate(&self) {
@@ -82,6 +71,49 @@ impl Serving {
             .expect("kill runs");
         assert!(done.success());
     }
+}
+
+/// What `curl` gets for a path of the store at a local port, with its headers first.
+pub(crate) fn curl(cacert: &Path, scheme: &str, port: &str, path: &str, more: &[&str]) -> String {
+    let output = Command::new("curl")
+        .args(["--silent", "--show-error", "--include", "--max-time", "60"])
+        .arg(format!("{scheme}://store.example.com:{port}{path}"))
+        .args(["--resolve", &format!("store.example.com:{port}:127.0.0.1")])
+        .arg("--cacert")
+        .arg(cacert)
+        .args(more)
+        .output()
+        .expect("curl runs");
+    let errors = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success(), "{errors}");
+    String::from_utf8(output.stdout).expect("text")
+}
+
+/// The documentation's two versions of a plugin, of which only the first has a weight, and the same
+/// with the weights swapped. Two versions of one image cannot be told apart, so the second gets an
+/// image of its own, which answers `Hello Other World`.
+pub(crate) fn two_versions() -> (Place, [String; 2]) {
+    let place = place(&[
+        "store-route.yaml",
+        "wasm-plugin-two-versions.yaml",
+        "gcp-traffic-extension-with-plugin.yaml",
+    ]);
+    let text = String::from_utf8(documented("wasm-plugin-two-versions.yaml")).expect("text");
+    let (first, second) = text
+        .split_once("wasm-plugin-version-v2")
+        .expect("two versions");
+    let second = second.replace("local-reply:main", "local-reply:other");
+    let text = format!("{first}wasm-plugin-version-v2{second}");
+    place.file("other.wasm", answering("Hello Other World"));
+    place.file(
+        "m/gatewright.yaml",
+        "images:\n  us-docker.pkg.dev/service-extensions-samples/plugins/local-reply:other: {wasm: ../other.wasm}\n",
+    );
+    let swapped = text
+        .replace("weight: 1000000", "weight: one")
+        .replace("weight: 0", "weight: 1000000")
+        .replace("weight: one", "weight: 0");
+    (place, [text, swapped])
 }
 
 /// Whether there is a curl; says so, visibly, if not.

@@ -2,7 +2,7 @@
 
 use crate::callouts::PAGES;
 use crate::explain::{INTERNAL, ROUTING, mended_route};
-use crate::serving::{GATEWAY, PLUGIN, Serving, answering, documented, have_curl, place};
+use crate::serving::{GATEWAY, PLUGIN, Serving, have_curl, place, two_versions};
 
 #[test]
 fn the_documentations_routing_extension_sends_a_request_to_another_host() {
@@ -139,36 +139,13 @@ fn of_two_versions_the_one_with_a_weight_answers_and_weights_can_be_swapped() {
     if !have_curl() {
         return;
     }
-    let place = place(&[
-        "store-route.yaml",
-        "wasm-plugin-two-versions.yaml",
-        "gcp-traffic-extension-with-plugin.yaml",
-    ]);
-    // Two versions of one image cannot be told apart, so the second gets one of its own.
-    let text = String::from_utf8(documented("wasm-plugin-two-versions.yaml")).expect("text");
-    let (first, second) = text
-        .split_once("wasm-plugin-version-v2")
-        .expect("two versions");
-    let second = second.replace("local-reply:main", "local-reply:other");
-    place.file(
-        "m/wasm-plugin-two-versions.yaml",
-        format!("{first}wasm-plugin-version-v2{second}"),
-    );
-    place.file("other.wasm", answering("Hello Other World"));
-    place.file(
-        "m/gatewright.yaml",
-        "images:\n  us-docker.pkg.dev/service-extensions-samples/plugins/local-reply:other: {wasm: ../other.wasm}\n",
-    );
+    let (place, [text, swapped]) = two_versions();
+    let manifest = "m/wasm-plugin-two-versions.yaml";
+    place.file(manifest, text);
     let mut serving = Serving::start(&place, &GATEWAY);
     let answer = serving.curl("https", "/serviceextensions", &[]);
     assert!(answer.ends_with("\r\n\r\nHello World"), "{answer}");
-    let path = place.at("m/wasm-plugin-two-versions.yaml");
-    let text = std::fs::read_to_string(&path).expect("it is there");
-    let swapped = text
-        .replace("weight: 1000000", "weight: one")
-        .replace("weight: 0", "weight: 1000000")
-        .replace("weight: one", "weight: 0");
-    std::fs::write(&path, swapped).expect("it is written");
+    place.file(manifest, swapped);
     serving.process.wait_for("reloaded in");
     let answer = serving.curl("https", "/serviceextensions", &[]);
     assert!(answer.ends_with("\r\n\r\nHello Other World"), "{answer}");
