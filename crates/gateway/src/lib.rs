@@ -65,6 +65,7 @@ mod pool;
 mod reply;
 mod store;
 mod stream;
+mod turns;
 mod upstream;
 
 mod access;

@@ -14,6 +14,19 @@ pub(crate) enum Stream {
     Tls(Box<TlsStream<TcpStream>>),
 }
 
+impl Stream {
+    /// Whether there may be something to read. Nothing is read.
+    pub(crate) fn poll_readable(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self {
+            Self::Plain(stream) => stream.poll_read_ready(context),
+            Self::Tls(stream) => match stream.get_ref() {
+                (_, session) if !session.wants_read() => Poll::Ready(Ok(())),
+                (stream, _) => stream.poll_read_ready(context),
+            },
+        }
+    }
+}
+
 impl AsyncRead for Stream {
     fn poll_read(
         self: Pin<&mut Self>,

@@ -28,6 +28,7 @@ use crate::pool::Pool;
 use crate::record::Recorder;
 use crate::server::Doors;
 use crate::snapshot::{BackendTo, Protocol, Snapshot};
+use crate::turns::Turns;
 use crate::watch::Sampler;
 
 /// What a worker is told.
@@ -67,6 +68,7 @@ pub(crate) struct Worker {
     index: usize,
     pub(crate) limits: Rc<Limits>,
     pub(crate) drain: Rc<Drain>,
+    pub(crate) turns: Rc<Turns>,
     pub(crate) log: Log,
     pub(crate) access_log: bool,
     pub(crate) sampler: Arc<Sampler>,
@@ -257,6 +259,7 @@ pub(crate) fn run(index: usize, start: Start, commands: mpsc::UnboundedReceiver<
         index,
         limits: Rc::new(start.limits),
         drain: Rc::default(),
+        turns: Rc::default(),
         log: start.log,
         access_log: start.access_log,
         sampler: start.sampler,
@@ -284,6 +287,7 @@ pub(crate) fn run(index: usize, start: Start, commands: mpsc::UnboundedReceiver<
 }
 
 async fn obey(worker: Rc<Worker>, mut commands: mpsc::UnboundedReceiver<Command>) {
+    tokio::task::spawn_local(Rc::clone(&worker.turns).call());
     let mut listening: HashMap<usize, oneshot::Sender<()>> = HashMap::new();
     while let Some(command) = commands.recv().await {
         match command {

@@ -1,21 +1,26 @@
 //! Compiled plugins on disk, so that nothing is compiled twice.
 //!
 //! Code from the cache runs as native code, so a file is taken only when it lies in a folder of the
-//! user's own that nobody else may write to, belongs to the user itself, and is whole: its header
-//! names the module, the engine and the SHA-256 of the code. On any doubt the plugin is compiled
-//! and the file written anew, to a temporary name first, so that no reader ever sees half of one.
+//! user's own that nobody else may write to, belongs to the user itself, and is whole: what stands
+//! behind the code names the module, the engine, and the length and CRC-32 of the code, which is
+//! there against accidents; whoever may write to the folder could forge any sum. On any doubt the
+//! plugin is compiled and the file written anew, to a temporary name first, so that no reader ever
+//! sees half of one. The code itself is not read but mapped, so that only what runs is loaded; a file
+//! that is replaced or removed stays whole for those that have it mapped.
 
 use std::fs;
 use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use gatewright_host::{Engine, LoadError, Plugin};
+use gatewright_host::{Engine, LoadError, Plugin, PluginCode};
 use sha2::{Digest as _, Sha256};
 
-const MAGIC: &[u8; 8] = b"gwcode\x00\x01";
-/// Magic, module, engine, length, hash of the code.
-const HEADER: usize = 8 + 32 + 8 + 8 + 32;
+/// The format, also in names, so that two versions of the program do not replace each other's files.
+const FORMAT: u8 = 2;
+const MAGIC: &[u8; 8] = &[b'g', b'w', b'c', b'o', b'd', b'e', 0, FORMAT];
+/// Magic, module, engine, length and sum of the code.
+const TRAILER: usize = 8 + 32 + 8 + 8 + 4;
 const ENDING: &str = "gwcode";
 /// Bytes of all files together; the oldest make room.
 const LIMIT: u64 = 512 * 1024 * 1024;
@@ -66,14 +71,14 @@ impl CodeCache {
     pub fn plugin(&self, engine: &Engine, wasm: &[u8]) -> Result<(Plugin, Origin), LoadError> {
         let key = Key::new(engine, wasm);
         let path = self.folder.join(key.file_name());
-        if let Some(code) = read(&path, &key)
-            && let Some(plugin) = load(engine, wasm, code.bytes())
+        if let Some(code) = open(&path, &key)
+            && let Some(plugin) = load(engine, wasm, code)
         {
             return Ok((plugin, Origin::Cache));
         }
         let code = engine.precompile(wasm)?;
         self.write(&path, &key, &code);
-        let plugin = match load(engine, wasm, &code) {
+        let plugin = match load(engine, wasm, PluginCode::Bytes(code)) {
             Some(plugin) => plugin,
             None => engine.compile(wasm)?,
         };
@@ -87,8 +92,8 @@ impl CodeCache {
         let name = format!(".{}-{number}.tmp", std::process::id());
         let temporary = self.folder.join(name);
         let written = create_private(&temporary).and_then(|mut file| {
-            file.write_all(&key.header(code))?;
             file.write_all(code)?;
+            file.write_all(&key.trailer(code.len() as u64, crc32fast::hash(code)))?;
             file.sync_all()
         });
         // Failing to cache costs time and nothing else.
@@ -144,51 +149,66 @@ impl Key {
             .iter()
             .map(|byte| format!("{byte:02x}"))
             .collect();
-        format!("{hash}-{:016x}.{ENDING}", self.engine)
+        format!("{hash}-{:016x}-{FORMAT}.{ENDING}", self.engine)
     }
 
-    fn header(&self, code: &[u8]) -> Vec<u8> {
-        let mut header = Vec::with_capacity(HEADER);
-        header.extend_from_slice(MAGIC);
-        header.extend_from_slice(&self.module);
-        header.extend_from_slice(&self.engine.to_le_bytes());
-        header.extend_from_slice(&(code.len() as u64).to_le_bytes());
-        header.extend_from_slice(&Sha256::digest(code));
-        header
+    fn trailer(&self, length: u64, sum: u32) -> Vec<u8> {
+        let mut trailer = Vec::with_capacity(TRAILER);
+        trailer.extend_from_slice(MAGIC);
+        trailer.extend_from_slice(&self.module);
+        trailer.extend_from_slice(&self.engine.to_le_bytes());
+        trailer.extend_from_slice(&length.to_le_bytes());
+        trailer.extend_from_slice(&sum.to_le_bytes());
+        trailer
     }
 }
 
 /// The code in a file, if nothing speaks against it.
-fn read(path: &Path, key: &Key) -> Option<Code> {
+fn open(path: &Path, key: &Key) -> Option<PluginCode> {
     let mut file = fs::File::open(path).ok()?;
     let about = file.metadata().ok()?;
     let folder = fs::metadata(path.parent()?).ok()?;
     if !about.is_file() || !is_private(&about) || !same_owner(&about, &folder) {
         return None;
     }
-    let mut content = Vec::with_capacity(usize::try_from(about.len()).ok()?);
-    file.read_to_end(&mut content).ok()?;
-    let (header, code) = content.split_at_checked(HEADER)?;
-    (header == key.header(code)).then_some(Code(content))
-}
-
-/// A file of the cache that was found to be whole.
-struct Code(Vec<u8>);
-
-impl Code {
-    fn bytes(&self) -> &[u8] {
-        self.0.get(HEADER..).unwrap_or_default()
+    let length = about.len().checked_sub(TRAILER as u64)?;
+    let mut sum = crc32fast::Hasher::new();
+    let mut part = vec![0; PART];
+    let mut left = length;
+    while left > 0 {
+        let wanted = usize::try_from(left).unwrap_or(PART).min(PART);
+        let part = part.get_mut(..wanted)?;
+        file.read_exact(part).ok()?;
+        sum.update(part);
+        left -= wanted as u64;
+    }
+    let mut trailer = Vec::with_capacity(TRAILER);
+    file.read_to_end(&mut trailer).ok()?;
+    if trailer != key.trailer(length, sum.finalize()) {
+        return None;
+    }
+    #[cfg(unix)]
+    return Some(PluginCode::File(file));
+    // Elsewhere a file is mapped only by whom it was opened for.
+    #[cfg(not(unix))]
+    {
+        let mut code = fs::read(path).ok()?;
+        code.truncate(usize::try_from(length).ok()?);
+        Some(PluginCode::Bytes(code))
     }
 }
 
+/// Bytes that are read at once.
+const PART: usize = 64 * 1024;
+
 #[expect(
     unsafe_code,
-    reason = "native code from the cache, checked against its header"
+    reason = "native code from the cache, checked against its trailer"
 )]
-fn load(engine: &Engine, wasm: &[u8], code: &[u8]) -> Option<Plugin> {
-    // SAFETY: the code was made by `precompile` just now, or was read from a file of ours: in a
-    // folder that only the user can write to, with a header that names this module, this engine
-    // and the hash of this very code.
+fn load(engine: &Engine, wasm: &[u8], code: PluginCode) -> Option<Plugin> {
+    // SAFETY: the code was made by `precompile` just now, or is in a file of ours: in a folder that
+    // only the user can write to, where files are replaced whole and never changed, with a trailer
+    // that names this module, this engine and the sum of this very code.
     unsafe { engine.load(wasm, code) }.ok()
 }
 

@@ -182,8 +182,8 @@ impl Engine {
     /// Code of another engine version or configuration is refused by the engine's own check.
     ///
     /// # Safety
-    /// `code` runs as native code: it must be what `precompile` returned for these bytes, read
-    /// back from a place that only the user can write to.
+    /// `code` runs as native code: it must be what `precompile` returned for these bytes, from a
+    /// place that only the user can write to. A file must stay as it is, and may be removed.
     ///
     /// # Errors
     /// [`LoadError`] when the bytes are not a plugin or the code is of another engine.
@@ -191,13 +191,20 @@ impl Engine {
         unsafe_code,
         reason = "native code from a cache; the caller vouches for it"
     )]
-    pub unsafe fn load(&self, wasm: &[u8], code: &[u8]) -> Result<Plugin, LoadError> {
+    pub unsafe fn load(&self, wasm: &[u8], code: PluginCode) -> Result<Plugin, LoadError> {
         // Only of valid bytes is there code.
         let info = ModuleInfo::of_valid(wasm)?;
         let version = info.require_plugin()?;
         // SAFETY: the caller vouches that the code is ours.
-        let module = unsafe { wasmtime::Module::deserialize(&self.inner, code) }
-            .map_err(|error| LoadError::Compile(format!("{error:#}")))?;
+        let module = unsafe {
+            match code {
+                PluginCode::Bytes(code) => wasmtime::Module::deserialize(&self.inner, code),
+                PluginCode::File(file) => {
+                    wasmtime::Module::deserialize_open_file(&self.inner, file)
+                }
+            }
+        };
+        let module = module.map_err(|error| LoadError::Compile(format!("{error:#}")))?;
         self.link(info, version, &module)
     }
 
@@ -221,6 +228,15 @@ impl Engine {
             functions: None,
         })
     }
+}
+
+/// Code that [`Engine::precompile`] made.
+#[derive(Debug)]
+pub enum PluginCode {
+    /// In memory.
+    Bytes(Vec<u8>),
+    /// At the beginning of a file, which is mapped and not read.
+    File(std::fs::File),
 }
 
 /// A compiled plugin, ready to be started in a VM. Cheap to clone.

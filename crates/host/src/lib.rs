@@ -84,7 +84,7 @@ pub use check::{
     check_needs, check_start,
 };
 pub use door::{Door, Recorded};
-pub use engine::{Engine, EngineError, EngineOptions, Metering, Plugin};
+pub use engine::{Engine, EngineError, EngineOptions, Metering, Plugin, PluginCode};
 pub use fault::{Fault, FaultKind, Frame};
 pub use finding::{Finding, FindingKind};
 pub use gatewright_abi::{Callback, Hostcall, LogLevel, MapType, Status, Version};

@@ -198,24 +198,29 @@ struct Serving<'a> {
     accepted: Vec<String>,
 }
 
+/// What takes a while to make and hangs on no manifest.
+fn equipment() -> anyhow::Result<(Engine, Authority)> {
+    let engine = Engine::new(&EngineOptions {
+        metering: Metering::Epoch,
+        inlining: true,
+        ..EngineOptions::default()
+    })?;
+    Ok((engine, Authority::generate().map_err(anyhow::Error::msg)?))
+}
+
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
-    // Neither waits for the other, and the first answer for both.
-    let (engine, authority) = std::thread::scope(|scope| {
-        let authority = scope.spawn(Authority::generate);
-        let engine = Engine::new(&EngineOptions {
-            metering: Metering::Epoch,
-            inlining: true,
-            ..EngineOptions::default()
-        });
-        (engine, authority.join())
-    });
-    let engine = engine?;
-    let authority = authority.map_err(|_| anyhow::anyhow!("no certificate authority was made"))?;
-    let authority = Arc::new(authority.map_err(anyhow::Error::msg)?);
-    let pull = arguments.pull.then(|| arguments.access.clone());
+    // Made while the manifests are read: the first answer waits for both.
+    let equipment = std::thread::spawn(equipment);
     let mut events = Events::new()?;
     let profile = arguments.manifests.profile;
-    let kube = Kube::start(&arguments.kube, profile, own_folder, events.stored())?;
+    let mut kube = Kube::start(&arguments.kube, profile, own_folder, events.stored())?;
+    // Before anything is read, so that no change after that is missed.
+    events.watch(watched(arguments), Vec::new());
+    let (settings, report) = read(arguments, &mut kube)?;
+    let equipment = equipment.join();
+    let (engine, authority) = equipment.map_err(|_| anyhow::anyhow!("no engine was made"))??;
+    let authority = Arc::new(authority);
+    let pull = arguments.pull.then(|| arguments.access.clone());
     let mut serving = Serving {
         arguments,
         images: Images::new(engine.clone(), Settings::default(), pull),
@@ -225,10 +230,8 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
         kube,
         accepted: Vec::new(),
     };
-    // Before anything is read, so that no change after that is missed.
-    events.watch(serving.watched(), Vec::new());
-    let (report, made) = serving.make()?;
-    events.watch(serving.watched(), serving.images.watched());
+    let made = serving.make(settings, &report)?;
+    events.watch(watched(arguments), serving.images.watched());
     let cacert = serving.write_authority()?;
     serving.accepted = tell::errors(&report, &made.problems);
     anstream::eprint!("{}", render::human(&report));
@@ -271,7 +274,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
     anstream::eprintln!("ready");
     while events.next() == Event::Changed {
         serving.reload(&gateway, &cacert);
-        events.watch(serving.watched(), serving.images.watched());
+        events.watch(watched(arguments), serving.images.watched());
     }
     anstream::eprintln!("{DIM}stopping{RESET}");
     let cut = gateway.drain(arguments.drain);
@@ -284,28 +287,44 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
     Ok(Outcome::Fine)
 }
 
+/// Reads settings and manifests, and checks them.
+fn read(arguments: &Arguments, kube: &mut Option<Kube>) -> anyhow::Result<(Settings, Report)> {
+    let manifests = &arguments.manifests;
+    let settings = Settings::find(arguments.settings.as_deref(), &manifests.paths)?;
+    let mut options = manifests.options_with(&settings.gateways, &settings.substitute);
+    let report = match kube {
+        None => check(&manifests.read()?.inputs(), &options),
+        Some(kube) => {
+            kube.load(&manifests.read_if_named()?.inputs(), &options);
+            // They are objects now.
+            options.gateways.clear();
+            let stored = kube.manifests();
+            let input = |(name, bytes)| Input { name, bytes };
+            let inputs: Vec<_> = stored
+                .iter()
+                .map(|(n, b)| (n.as_str(), b.as_slice()))
+                .map(input)
+                .collect();
+            check(&inputs, &options)
+        }
+    };
+    Ok((settings, report))
+}
+
+/// Manifests and settings.
+fn watched(arguments: &Arguments) -> Vec<PathBuf> {
+    let manifests = &arguments.manifests;
+    let mut watched = Vec::new();
+    if arguments.kube.kube.is_none() || manifests.are_named() {
+        watched.extend(manifests.paths.iter().cloned());
+    }
+    watched.extend(arguments.settings.clone());
+    watched
+}
+
 impl Serving<'_> {
-    /// Reads everything anew.
-    fn make(&mut self) -> anyhow::Result<(Report, Made)> {
-        let manifests = &self.arguments.manifests;
-        let settings = Settings::find(self.arguments.settings.as_deref(), &manifests.paths)?;
-        let mut options = manifests.options_with(&settings.gateways, &settings.substitute);
-        let report = match &mut self.kube {
-            None => check(&manifests.read()?.inputs(), &options),
-            Some(kube) => {
-                kube.load(&manifests.read_if_named()?.inputs(), &options);
-                // They are objects now.
-                options.gateways.clear();
-                let stored = kube.manifests();
-                let input = |(name, bytes)| Input { name, bytes };
-                let inputs: Vec<_> = stored
-                    .iter()
-                    .map(|(n, b)| (n.as_str(), b.as_slice()))
-                    .map(input)
-                    .collect();
-                check(&inputs, &options)
-            }
-        };
+    /// Makes what is to be served of what was read.
+    fn make(&mut self, settings: Settings, report: &Report) -> anyhow::Result<Made> {
         // One look at all of them, so that programs and callouts that nobody names any more end.
         let mut named = settings.services.clone();
         named.extend(settings.google_apis.clone());
@@ -317,7 +336,7 @@ impl Serving<'_> {
             .keys()
             .filter_map(|name| Some((name.clone(), at.remove(name)?)))
             .collect();
-        self.callouts.twins(&report, &mut at);
+        self.callouts.twins(report, &mut at);
         let mut services = Services {
             at,
             google_apis,
@@ -332,14 +351,17 @@ impl Serving<'_> {
             put(&mut services, key.clone(), *local);
         }
         self.images.set(settings);
-        let made = Snapshot::build(&report, &self.images, &services);
-        Ok((report, made))
+        Ok(Snapshot::build(report, &self.images, &services))
     }
 
     /// Takes a change, unless it brings errors that were not there before.
     fn reload(&mut self, gateway: &Gateway, cacert: &Path) {
         let begun = Instant::now();
-        let (report, made) = match self.make() {
+        let made = read(self.arguments, &mut self.kube).and_then(|(settings, report)| {
+            let made = self.make(settings, &report)?;
+            Ok((report, made))
+        });
+        let (report, made) = match made {
             Ok(made) => made,
             Err(error) => return refused(&format!("{error:#}")),
         };
@@ -363,17 +385,6 @@ impl Serving<'_> {
         anstream::eprint!("{}", tell::addresses(gateway, &report, cacert));
         let milliseconds = begun.elapsed().as_millis();
         anstream::eprintln!("reloaded in {milliseconds} ms");
-    }
-
-    /// Manifests and settings.
-    fn watched(&self) -> Vec<PathBuf> {
-        let manifests = &self.arguments.manifests;
-        let mut watched = Vec::new();
-        if self.kube.is_none() || manifests.are_named() {
-            watched.extend(manifests.paths.iter().cloned());
-        }
-        watched.extend(self.arguments.settings.clone());
-        watched
     }
 
     /// Writes conditions and events into the objects, if there is an API to show them.

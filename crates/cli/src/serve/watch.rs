@@ -1,5 +1,6 @@
 //! What happens to a running gateway from outside: files change, and signals come.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -27,7 +28,7 @@ pub(crate) struct Events {
     sender: Sender<Event>,
     received: Receiver<Event>,
     watcher: RecommendedWatcher,
-    watched: Vec<PathBuf>,
+    watched: BTreeMap<PathBuf, RecursiveMode>,
     /// Files and folders of images, which may have any name.
     images: Arc<Mutex<Vec<PathBuf>>>,
 }
@@ -59,7 +60,7 @@ impl Events {
             sender: own,
             received,
             watcher,
-            watched: Vec::new(),
+            watched: BTreeMap::new(),
             images,
         })
     }
@@ -71,28 +72,18 @@ impl Events {
         paths.extend(images.iter().cloned());
         let images = images.into_iter().map(absolute).collect();
         *self.images.lock().unwrap_or_else(PoisonError::into_inner) = images;
-        // A file that an editor replaces is another file, so that its folder is what is watched.
-        let mut wanted: Vec<PathBuf> = paths
-            .into_iter()
-            .map(|path| {
-                if path.is_dir() {
-                    return path;
-                }
-                match path.parent() {
-                    Some(folder) if !folder.as_os_str().is_empty() => folder.to_path_buf(),
-                    _ => PathBuf::from("."),
-                }
-            })
-            .filter(|path| path.exists())
-            .collect();
-        wanted.sort();
-        wanted.dedup();
-        for path in self.watched.iter().filter(|path| !wanted.contains(path)) {
-            // It may be gone.
-            let _ = self.watcher.unwatch(path);
+        let wanted = wanted(paths);
+        for (path, mode) in &self.watched {
+            if wanted.get(path) != Some(mode) {
+                // It may be gone.
+                let _ = self.watcher.unwatch(path);
+            }
         }
-        for path in wanted.iter().filter(|path| !self.watched.contains(path)) {
-            if let Err(error) = self.watcher.watch(path, RecursiveMode::Recursive) {
+        for (path, mode) in &wanted {
+            if self.watched.get(path) == Some(mode) {
+                continue;
+            }
+            if let Err(error) = self.watcher.watch(path, *mode) {
                 anstream::eprintln!("cannot watch `{}`: {error}", path.display());
             }
         }
@@ -124,6 +115,29 @@ impl Events {
             }
         }
     }
+}
+
+/// What is watched for these paths: folders with all that is in them, and of a file the folder
+/// alone, however much lies below it. Not the file itself, since one that an editor replaces is
+/// another.
+fn wanted(paths: Vec<PathBuf>) -> BTreeMap<PathBuf, RecursiveMode> {
+    let mut wanted = BTreeMap::new();
+    for path in paths {
+        let (folder, mode) = match path.parent() {
+            _ if path.is_dir() => (path, RecursiveMode::Recursive),
+            Some(folder) if !folder.as_os_str().is_empty() => {
+                (folder.to_path_buf(), RecursiveMode::NonRecursive)
+            }
+            _ => (PathBuf::from("."), RecursiveMode::NonRecursive),
+        };
+        if folder.exists() {
+            let known = wanted.entry(folder).or_insert(mode);
+            if mode == RecursiveMode::Recursive {
+                *known = mode;
+            }
+        }
+    }
+    wanted
 }
 
 /// Whether a change of a file may change what is served. Other files lie beside manifests too, such
@@ -197,6 +211,29 @@ pub(crate) fn on_stop(stop: impl FnOnce() + Send + 'static) -> anyhow::Result<()
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn of_a_file_its_folder_is_watched_and_not_what_lies_below() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let at = |name: &str| folder.path().join(name);
+        std::fs::create_dir_all(at("manifests")).expect("a folder");
+        std::fs::write(at("my.wasm"), b"").expect("a file");
+        let check = |paths: &[&str], expected: &[(&str, RecursiveMode)]| {
+            let expected = expected.iter().map(|(name, mode)| (at(name), *mode));
+            let wanted = wanted(paths.iter().map(|name| at(name)).collect());
+            assert_eq!(wanted, expected.collect(), "{paths:?}");
+        };
+        let (all, alone) = (RecursiveMode::Recursive, RecursiveMode::NonRecursive);
+        check(
+            &["manifests", "my.wasm", "gone.wasm"],
+            &[("", alone), ("manifests", all)],
+        );
+        check(
+            &["manifests/a.yaml", "manifests", "manifests/b.yaml"],
+            &[("manifests", all)],
+        );
+        check(&["nowhere/my.wasm"], &[]);
+    }
 
     #[test]
     fn a_log_beside_manifests_changes_nothing() {

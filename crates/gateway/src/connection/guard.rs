@@ -63,6 +63,14 @@ impl Guarded {
         &mut self.stream
     }
 
+    /// Waits until there may be something to read. Nothing is read.
+    pub(super) fn poll_readable(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.unread.is_empty() && self.stream.poll_readable(context)?.is_pending() {
+            return self.wait_to_read(context);
+        }
+        Poll::Ready(Ok(()))
+    }
+
     /// Waits for the first bytes of the next request, which are read again by whoever takes the
     /// request up. `false` when the client has no more.
     pub(super) fn poll_first(&mut self, context: &mut Context<'_>) -> Poll<io::Result<bool>> {

@@ -4,9 +4,10 @@
 //! is there only while a request is: between two, and before the first, a connection is a socket and
 //! a timer. Whoever opens many and says nothing costs little.
 
+use std::io;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use http::Request;
 use http_body::Body as _;
@@ -20,10 +21,11 @@ use super::Connection;
 use super::guard::Guarded;
 use crate::proxy;
 use crate::reply;
+use crate::turns::{Turn, Turns};
 use crate::worker::Worker;
 
-/// How a turn of requests ends.
-enum Turn {
+/// How a turn of requests ended.
+enum Ended {
     /// The client may ask again.
     Rests,
     /// The connection was shut down in order.
@@ -36,6 +38,7 @@ enum Turn {
 pub(super) async fn serve(worker: Rc<Worker>, connection: Rc<Connection>, mut guarded: Guarded) {
     let limits = Rc::clone(&worker.limits);
     let drain = Rc::clone(&worker.drain);
+    let turns = Rc::clone(&worker.turns);
     let service = |request: Request<Incoming>| {
         connection.begin(!request.body().is_end_stream());
         // Boxed, so that a connection holds the state of an exchange only while there is one.
@@ -53,40 +56,33 @@ pub(super) async fn serve(worker: Rc<Worker>, connection: Rc<Connection>, mut gu
         .half_close(true)
         .timer(TokioTimer::new());
     let mut ending = pin!(drain.wait());
-    loop {
-        let next = std::future::poll_fn(|context: &mut Context<'_>| {
-            if ending.as_mut().poll(context).is_ready() {
-                return Poll::Ready(false);
-            }
-            guarded
-                .poll_first(context)
-                .map(|next| next.unwrap_or(false))
-        });
-        if !next.await {
-            break;
-        }
+    while let Some(turn) = turn(&turns, &mut guarded, ending.as_mut()).await {
         let http = builder.serve_connection(TokioIo::new(guarded), service_fn(&service));
         let mut http = Box::new(http);
         let mut told = false;
-        let turn = std::future::poll_fn(|context: &mut Context<'_>| {
-            if !told && ending.as_mut().poll(context).is_ready() {
+        let ended = std::future::poll_fn(|context: &mut Context<'_>| {
+            let mut served = Pin::new(&mut *http).poll(context);
+            // Only now, since the request that the turn is for has to be read by then.
+            if served.is_pending() && !told && ending.as_mut().poll(context).is_ready() {
                 told = true;
                 Pin::new(&mut *http).graceful_shutdown();
+                served = Pin::new(&mut *http).poll(context);
             }
-            Poll::Ready(match Pin::new(&mut *http).poll(context) {
-                Poll::Pending if !told && connection.rests() => Turn::Rests,
+            Poll::Ready(match served {
+                Poll::Pending if !told && connection.rests() => Ended::Rests,
                 Poll::Pending => return Poll::Pending,
-                Poll::Ready(Ok(())) => Turn::Over,
-                Poll::Ready(Err(_)) => Turn::Broken,
+                Poll::Ready(Ok(())) => Ended::Over,
+                Poll::Ready(Err(_)) => Ended::Broken,
             })
         })
         .await;
-        let parts = match turn {
-            Turn::Over => return,
-            Turn::Rests | Turn::Broken => http.into_parts(),
+        drop(turn);
+        let parts = match ended {
+            Ended::Over => return,
+            Ended::Rests | Ended::Broken => http.into_parts(),
         };
         guarded = parts.io.into_inner();
-        if matches!(turn, Turn::Broken) {
+        if matches!(ended, Ended::Broken) {
             break;
         }
         // It may have read the beginning of the next request behind the last one.
@@ -102,4 +98,34 @@ pub(super) async fn serve(worker: Rc<Worker>, connection: Rc<Connection>, mut gu
         guarded.stream().shutdown().await
     };
     let _ = tokio::time::timeout(limits.write_timeout, end).await;
+}
+
+/// Waits for a request, and then for its turn. Nothing when there is no more to come.
+async fn turn(
+    turns: &Rc<Turns>,
+    guarded: &mut Guarded,
+    mut ending: Pin<&mut impl Future<Output = ()>>,
+) -> Option<Turn> {
+    let mut place = None;
+    let mut mine = None;
+    let began = std::future::poll_fn(|context: &mut Context<'_>| {
+        // A request that waits for its turn already is answered still.
+        if place.is_none() && ending.as_mut().poll(context).is_ready() {
+            return Poll::Ready(Ok(false));
+        }
+        if mine.is_none() {
+            if place.is_none() {
+                ready!(guarded.poll_readable(context))?;
+            }
+            mine = Some(ready!(turns.poll(&mut place, context)));
+        }
+        let first = guarded.poll_first(context);
+        if first.is_pending() {
+            // There was nothing to read after all.
+            mine = None;
+        }
+        first
+    });
+    let began: io::Result<bool> = began.await;
+    mine.filter(|_| began.unwrap_or(false))
 }

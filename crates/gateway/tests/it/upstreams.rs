@@ -1,5 +1,6 @@
 //! Upstreams that are slow, gone, or change their mind; bodies on their way to them.
 
+use std::sync::Barrier;
 use std::time::Duration;
 
 use crate::support::{OK, Setup, Upstream};
@@ -134,4 +135,23 @@ fn a_client_that_shuts_its_side_still_gets_its_answer() {
     client.send(GET);
     client.shut_down();
     assert_eq!(client.answer().body, "ok");
+}
+
+#[test]
+fn an_upstream_that_waits_for_all_gets_all() {
+    const ALL: usize = 100;
+    // It answers none before it has every request.
+    let barrier = Barrier::new(ALL);
+    let upstream = Upstream::new(move |_| {
+        barrier.wait();
+        Some(OK.to_owned())
+    });
+    let running = Setup::to(upstream.at).start();
+    let mut clients: Vec<_> = (0..ALL).map(|_| running.connect()).collect();
+    for client in &mut clients {
+        client.send(GET);
+    }
+    for client in &mut clients {
+        assert_eq!(client.answer().body, "ok");
+    }
 }
