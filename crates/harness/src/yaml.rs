@@ -443,6 +443,11 @@ mod tests {
     }
 
     #[test]
+    fn a_carriage_return_alone_ends_a_line_too() {
+        assert_eq!(wrong("a: 1\rb: 1\r\rb: 2\r").0, 4);
+    }
+
+    #[test]
     fn an_alias_bomb_is_refused() {
         let mut text = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n".to_owned();
         for level in 1..12 {
