@@ -93,6 +93,11 @@ impl Connection {
         self.unread.set(false);
     }
 
+    /// Whether a request is being answered.
+    fn is_busy(&self) -> bool {
+        self.phase.get() == Phase::Busy
+    }
+
     /// Whether nothing is under way: the last exchange is over, all that was to be written is, and
     /// nothing of another request has come. Of HTTP/1 only.
     fn rests(&self) -> bool {

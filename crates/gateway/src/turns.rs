@@ -5,7 +5,8 @@
 //! its caches any more. So while several exchanges are under way, a connection with something to
 //! read waits until the worker has seen what else has come: the answers that upstreams sent in the
 //! meantime are ahead of it. Nobody waits for an exchange to end, however slow an upstream is; the
-//! order is all that changes.
+//! order is all that changes. Connections of HTTP/1 take turns, one for all requests that come close
+//! upon each other; the streams of an HTTP/2 connection take none.
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;

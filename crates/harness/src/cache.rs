@@ -5,11 +5,11 @@
 //! behind the code names the module, the engine, and the length and CRC-32 of the code, which is
 //! there against accidents; whoever may write to the folder could forge any sum. On any doubt the
 //! plugin is compiled and the file written anew, to a temporary name first, so that no reader ever
-//! sees half of one. The code itself is not read but mapped, so that only what runs is loaded; a file
-//! that is replaced or removed stays whole for those that have it mapped.
+//! sees half of one. On a disk of this machine the code is mapped and not copied: there a file that is
+//! replaced or removed stays whole for those that have it mapped.
 
 use std::fs;
-use std::io::{Read as _, Write as _};
+use std::io::{Read as _, Seek as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -71,8 +71,8 @@ impl CodeCache {
     pub fn plugin(&self, engine: &Engine, wasm: &[u8]) -> Result<(Plugin, Origin), LoadError> {
         let key = Key::new(engine, wasm);
         let path = self.folder.join(key.file_name());
-        if let Some(code) = open(&path, &key)
-            && let Some(plugin) = load(engine, wasm, code)
+        if let Some(found) = Found::open(&path, &key)
+            && let Some(plugin) = found.load(engine, wasm)
         {
             return Ok((plugin, Origin::Cache));
         }
@@ -163,43 +163,76 @@ impl Key {
     }
 }
 
-/// The code in a file, if nothing speaks against it.
-fn open(path: &Path, key: &Key) -> Option<PluginCode> {
-    let mut file = fs::File::open(path).ok()?;
-    let about = file.metadata().ok()?;
-    let folder = fs::metadata(path.parent()?).ok()?;
-    if !about.is_file() || !is_private(&about) || !same_owner(&about, &folder) {
-        return None;
+/// Bytes that are read at once.
+const PART: usize = 64 * 1024;
+
+/// The code in a file that nothing speaks against.
+struct Found {
+    file: fs::File,
+    /// Bytes of code, at the beginning.
+    length: u64,
+    may_be_mapped: bool,
+}
+
+impl Found {
+    fn open(path: &Path, key: &Key) -> Option<Self> {
+        let mut file = fs::File::open(path).ok()?;
+        let about = file.metadata().ok()?;
+        let folder = fs::metadata(path.parent()?).ok()?;
+        if !about.is_file() || !is_private(&about) || !same_owner(&about, &folder) {
+            return None;
+        }
+        let length = about.len().checked_sub(TRAILER as u64)?;
+        let mut sum = crc32fast::Hasher::new();
+        let mut part = vec![0; PART];
+        let mut left = length;
+        while left > 0 {
+            let wanted = usize::try_from(left).unwrap_or(PART).min(PART);
+            let part = part.get_mut(..wanted)?;
+            file.read_exact(part).ok()?;
+            sum.update(part);
+            left -= wanted as u64;
+        }
+        let mut trailer = Vec::with_capacity(TRAILER);
+        file.read_to_end(&mut trailer).ok()?;
+        (trailer == key.trailer(length, sum.finalize())).then(|| Self {
+            file,
+            length,
+            may_be_mapped: is_local(&about),
+        })
     }
-    let length = about.len().checked_sub(TRAILER as u64)?;
-    let mut sum = crc32fast::Hasher::new();
-    let mut part = vec![0; PART];
-    let mut left = length;
-    while left > 0 {
-        let wanted = usize::try_from(left).unwrap_or(PART).min(PART);
-        let part = part.get_mut(..wanted)?;
-        file.read_exact(part).ok()?;
-        sum.update(part);
-        left -= wanted as u64;
+
+    fn load(self, engine: &Engine, wasm: &[u8]) -> Option<Plugin> {
+        let mapped = self.may_be_mapped.then(|| self.file.try_clone().ok());
+        mapped
+            .flatten()
+            .and_then(|file| load(engine, wasm, PluginCode::File(file)))
+            // Not every file system lets what is on it be executed.
+            .or_else(|| load(engine, wasm, PluginCode::Bytes(self.read()?)))
     }
-    let mut trailer = Vec::with_capacity(TRAILER);
-    file.read_to_end(&mut trailer).ok()?;
-    if trailer != key.trailer(length, sum.finalize()) {
-        return None;
-    }
-    #[cfg(unix)]
-    return Some(PluginCode::File(file));
-    // Elsewhere a file is mapped only by whom it was opened for.
-    #[cfg(not(unix))]
-    {
-        let mut code = fs::read(path).ok()?;
-        code.truncate(usize::try_from(length).ok()?);
-        Some(PluginCode::Bytes(code))
+
+    fn read(mut self) -> Option<Vec<u8>> {
+        let mut code = Vec::with_capacity(usize::try_from(self.length).ok()?);
+        self.file.rewind().ok()?;
+        self.file.take(self.length).read_to_end(&mut code).ok()?;
+        Some(code)
     }
 }
 
-/// Bytes that are read at once.
-const PART: usize = 64 * 1024;
+/// Whether a file lies on a disk of this machine. One without a device, of which the major number
+/// is 0, may be on a network, where another machine can take away what is mapped here.
+fn is_local(about: &fs::Metadata) -> bool {
+    #[cfg(target_os = "linux")]
+    {
+        let device = std::os::linux::fs::MetadataExt::st_dev(about);
+        (device >> 8) & 0xfff != 0
+    }
+    #[cfg(not(target_os = "linux"))]
+    {
+        let _ = about;
+        false
+    }
+}
 
 #[expect(
     unsafe_code,

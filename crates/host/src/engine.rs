@@ -235,7 +235,7 @@ impl Engine {
 pub enum PluginCode {
     /// In memory.
     Bytes(Vec<u8>),
-    /// At the beginning of a file, which is mapped and not read.
+    /// At the beginning of a file, which is mapped and not copied.
     File(std::fs::File),
 }
 

@@ -210,7 +210,10 @@ fn equipment() -> anyhow::Result<(Engine, Authority)> {
 
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
     // Made while the manifests are read: the first answer waits for both.
-    let equipment = std::thread::spawn(equipment);
+    let equipment = std::thread::Builder::new()
+        .name("gatewright-start".to_owned())
+        .spawn(equipment)
+        .context("cannot start a thread")?;
     let mut events = Events::new()?;
     let profile = arguments.manifests.profile;
     let mut kube = Kube::start(&arguments.kube, profile, own_folder, events.stored())?;
@@ -218,7 +221,8 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
     events.watch(watched(arguments), Vec::new());
     let (settings, report) = read(arguments, &mut kube)?;
     let equipment = equipment.join();
-    let (engine, authority) = equipment.map_err(|_| anyhow::anyhow!("no engine was made"))??;
+    let (engine, authority) = equipment
+        .map_err(|_| anyhow::anyhow!("neither engine nor certificate authority was made"))??;
     let authority = Arc::new(authority);
     let pull = arguments.pull.then(|| arguments.access.clone());
     let mut serving = Serving {
@@ -230,8 +234,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
         kube,
         accepted: Vec::new(),
     };
-    let made = serving.make(settings, &report)?;
-    events.watch(watched(arguments), serving.images.watched());
+    let made = serving.make(settings, &report, &mut events)?;
     let cacert = serving.write_authority()?;
     serving.accepted = tell::errors(&report, &made.problems);
     anstream::eprint!("{}", render::human(&report));
@@ -273,8 +276,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
     }
     anstream::eprintln!("ready");
     while events.next() == Event::Changed {
-        serving.reload(&gateway, &cacert);
-        events.watch(watched(arguments), serving.images.watched());
+        serving.reload(&gateway, &cacert, &mut events);
     }
     anstream::eprintln!("{DIM}stopping{RESET}");
     let cut = gateway.drain(arguments.drain);
@@ -324,7 +326,12 @@ fn watched(arguments: &Arguments) -> Vec<PathBuf> {
 
 impl Serving<'_> {
     /// Makes what is to be served of what was read.
-    fn make(&mut self, settings: Settings, report: &Report) -> anyhow::Result<Made> {
+    fn make(
+        &mut self,
+        settings: Settings,
+        report: &Report,
+        events: &mut Events,
+    ) -> anyhow::Result<Made> {
         // One look at all of them, so that programs and callouts that nobody names any more end.
         let mut named = settings.services.clone();
         named.extend(settings.google_apis.clone());
@@ -351,14 +358,16 @@ impl Serving<'_> {
             put(&mut services, key.clone(), *local);
         }
         self.images.set(settings);
+        // Modules too are watched before they are read.
+        events.watch(watched(self.arguments), self.images.watched());
         Ok(Snapshot::build(report, &self.images, &services))
     }
 
     /// Takes a change, unless it brings errors that were not there before.
-    fn reload(&mut self, gateway: &Gateway, cacert: &Path) {
+    fn reload(&mut self, gateway: &Gateway, cacert: &Path, events: &mut Events) {
         let begun = Instant::now();
         let made = read(self.arguments, &mut self.kube).and_then(|(settings, report)| {
-            let made = self.make(settings, &report)?;
+            let made = self.make(settings, &report, events)?;
             Ok((report, made))
         });
         let (report, made) = match made {

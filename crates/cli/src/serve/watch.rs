@@ -65,20 +65,14 @@ impl Events {
         })
     }
 
-    /// Watches these manifests and what images are made of, and no longer what was watched before
-    /// and is not among them.
+    /// Watches these manifests and what images are made of. A watch that is needed no more stays: the
+    /// end of one would end those below it, and a needless look costs less than a missed change.
     pub(crate) fn watch(&mut self, manifests: Vec<PathBuf>, images: Vec<PathBuf>) {
         let mut paths = manifests;
         paths.extend(images.iter().cloned());
         let images = images.into_iter().map(absolute).collect();
         *self.images.lock().unwrap_or_else(PoisonError::into_inner) = images;
         let wanted = wanted(paths);
-        for (path, mode) in &self.watched {
-            if wanted.get(path) != Some(mode) {
-                // It may be gone.
-                let _ = self.watcher.unwatch(path);
-            }
-        }
         for (path, mode) in &wanted {
             if self.watched.get(path) == Some(mode) {
                 continue;
@@ -119,24 +113,50 @@ impl Events {
 
 /// What is watched for these paths: folders with all that is in them, and of a file the folder
 /// alone, however much lies below it. Not the file itself, since one that an editor replaces is
-/// another.
+/// another; of a link, the folder of what it leads to as well. Where a folder is not there yet, what
+/// is made of its way is watched.
 fn wanted(paths: Vec<PathBuf>) -> BTreeMap<PathBuf, RecursiveMode> {
+    use RecursiveMode::{NonRecursive, Recursive};
     let mut wanted = BTreeMap::new();
-    for path in paths {
-        let (folder, mode) = match path.parent() {
-            _ if path.is_dir() => (path, RecursiveMode::Recursive),
-            Some(folder) if !folder.as_os_str().is_empty() => {
-                (folder.to_path_buf(), RecursiveMode::NonRecursive)
-            }
-            _ => (PathBuf::from("."), RecursiveMode::NonRecursive),
-        };
-        if folder.exists() {
+    let mut add = |folder: &Path, mode| {
+        // One folder has one name here, whatever way leads to it.
+        if let Ok(folder) = folder.canonicalize() {
             let known = wanted.entry(folder).or_insert(mode);
-            if mode == RecursiveMode::Recursive {
+            if mode == Recursive {
                 *known = mode;
             }
         }
+    };
+    for path in paths {
+        if path.is_dir() {
+            add(&path, Recursive);
+            continue;
+        }
+        if let Ok(file) = path.canonicalize() {
+            add(file.parent().unwrap_or(&file), NonRecursive);
+        }
+        let mut folders = path.ancestors().skip(1).map(|folder| match folder {
+            folder if folder.as_os_str().is_empty() => Path::new("."),
+            folder => folder,
+        });
+        match folders.next() {
+            Some(folder) if folder.is_dir() => add(folder, NonRecursive),
+            _ => {
+                if let Some(folder) = folders.find(|folder| folder.is_dir()) {
+                    add(folder, Recursive);
+                }
+            }
+        }
     }
+    let roots: Vec<PathBuf> = wanted
+        .iter()
+        .filter(|(_, mode)| **mode == Recursive)
+        .map(|(folder, _)| folder.clone())
+        .collect();
+    wanted.retain(|folder, _| {
+        let mut above = folder.ancestors().skip(1);
+        !above.any(|above| roots.iter().any(|root| root == above))
+    });
     wanted
 }
 
@@ -215,11 +235,23 @@ mod tests {
     #[test]
     fn of_a_file_its_folder_is_watched_and_not_what_lies_below() {
         let folder = tempfile::tempdir().expect("a folder");
-        let at = |name: &str| folder.path().join(name);
-        std::fs::create_dir_all(at("manifests")).expect("a folder");
-        std::fs::write(at("my.wasm"), b"").expect("a file");
+        let root = folder.path().canonicalize().expect("it is there");
+        let at = |name: &str| root.join(name);
+        for name in ["manifests/plugins", "built"] {
+            std::fs::create_dir_all(at(name)).expect("a folder");
+        }
+        for name in ["my.wasm", "built/my.wasm", "manifests/plugins/my.wasm"] {
+            std::fs::write(at(name), b"").expect("a file");
+        }
         let check = |paths: &[&str], expected: &[(&str, RecursiveMode)]| {
-            let expected = expected.iter().map(|(name, mode)| (at(name), *mode));
+            let expected = expected.iter().map(|(name, mode)| {
+                let folder = if name.is_empty() {
+                    root.clone()
+                } else {
+                    at(name)
+                };
+                (folder, *mode)
+            });
             let wanted = wanted(paths.iter().map(|name| at(name)).collect());
             assert_eq!(wanted, expected.collect(), "{paths:?}");
         };
@@ -228,11 +260,19 @@ mod tests {
             &["manifests", "my.wasm", "gone.wasm"],
             &[("", alone), ("manifests", all)],
         );
+        // What lies within a folder is watched with it, whatever way leads there.
         check(
-            &["manifests/a.yaml", "manifests", "manifests/b.yaml"],
+            &["manifests/a.yaml", "manifests", "manifests/plugins/my.wasm"],
             &[("manifests", all)],
         );
-        check(&["nowhere/my.wasm"], &[]);
+        check(&["built/../manifests", "manifests"], &[("manifests", all)]);
+        // Not built yet.
+        check(&["built/deep/down/my.wasm"], &[("built", all)]);
+        #[cfg(unix)]
+        {
+            std::os::unix::fs::symlink(at("built/my.wasm"), at("linked.wasm")).expect("a link");
+            check(&["linked.wasm"], &[("", alone), ("built", alone)]);
+        }
     }
 
     #[test]

@@ -24,7 +24,7 @@ use crate::reply;
 use crate::turns::{Turn, Turns};
 use crate::worker::Worker;
 
-/// How a turn of requests ended.
+/// How serving came to its end.
 enum Ended {
     /// The client may ask again.
     Rests,
@@ -56,13 +56,17 @@ pub(super) async fn serve(worker: Rc<Worker>, connection: Rc<Connection>, mut gu
         .half_close(true)
         .timer(TokioTimer::new());
     let mut ending = pin!(drain.wait());
-    while let Some(turn) = turn(&turns, &mut guarded, ending.as_mut()).await {
+    while let Ok(Some(turn)) = next_turn(&turns, &mut guarded, ending.as_mut()).await {
         let http = builder.serve_connection(TokioIo::new(guarded), service_fn(&service));
         let mut http = Box::new(http);
         let mut told = false;
         let ended = std::future::poll_fn(|context: &mut Context<'_>| {
+            // Not before the head of the request was read that the turn is for.
+            if !told && connection.is_busy() && ending.as_mut().poll(context).is_ready() {
+                told = true;
+                Pin::new(&mut *http).graceful_shutdown();
+            }
             let mut served = Pin::new(&mut *http).poll(context);
-            // Only now, since the request that the turn is for has to be read by then.
             if served.is_pending() && !told && ending.as_mut().poll(context).is_ready() {
                 told = true;
                 Pin::new(&mut *http).graceful_shutdown();
@@ -101,31 +105,24 @@ pub(super) async fn serve(worker: Rc<Worker>, connection: Rc<Connection>, mut gu
 }
 
 /// Waits for a request, and then for its turn. Nothing when there is no more to come.
-async fn turn(
+async fn next_turn(
     turns: &Rc<Turns>,
     guarded: &mut Guarded,
     mut ending: Pin<&mut impl Future<Output = ()>>,
-) -> Option<Turn> {
+) -> io::Result<Option<Turn>> {
     let mut place = None;
-    let mut mine = None;
-    let began = std::future::poll_fn(|context: &mut Context<'_>| {
-        // A request that waits for its turn already is answered still.
-        if place.is_none() && ending.as_mut().poll(context).is_ready() {
-            return Poll::Ready(Ok(false));
-        }
-        if mine.is_none() {
-            if place.is_none() {
-                ready!(guarded.poll_readable(context))?;
+    std::future::poll_fn(|context: &mut Context<'_>| {
+        loop {
+            // A request that has come is answered still, which is why the socket is asked first.
+            if place.is_none() && guarded.poll_readable(context)?.is_pending() {
+                return ending.as_mut().poll(context).map(|()| Ok(None));
             }
-            mine = Some(ready!(turns.poll(&mut place, context)));
+            let turn = ready!(turns.poll(&mut place, context));
+            if let Poll::Ready(more) = guarded.poll_first(context)? {
+                return Poll::Ready(Ok(more.then_some(turn)));
+            }
+            // There was nothing to read after all: the turn goes back.
         }
-        let first = guarded.poll_first(context);
-        if first.is_pending() {
-            // There was nothing to read after all.
-            mine = None;
-        }
-        first
-    });
-    let began: io::Result<bool> = began.await;
-    mine.filter(|_| began.unwrap_or(false))
+    })
+    .await
 }

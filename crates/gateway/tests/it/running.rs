@@ -107,6 +107,25 @@ fn the_end_in_order_waits_for_a_request_in_flight() {
 }
 
 #[test]
+fn a_request_that_came_before_the_end_is_answered() {
+    const GET: &str = "GET / HTTP/1.1\r\nhost: a.test\r\n\r\n";
+    let upstream = Upstream::answering(OK);
+    let mut running = Setup::to(upstream.at).start();
+    let (mut kept, mut fresh) = (running.connect(), running.connect());
+    kept.send(GET);
+    assert_eq!(kept.answer().body, "ok");
+    for client in [&mut kept, &mut fresh] {
+        client.send(GET);
+    }
+    let gateway = running.gateway.take().expect("it runs");
+    assert_eq!(gateway.drain(PATIENCE), 0);
+    for client in [&mut kept, &mut fresh] {
+        // Before the end began or after it.
+        assert_eq!(client.answer().body, "ok");
+    }
+}
+
+#[test]
 fn the_admin_pages_tell_of_objects_and_requests() {
     let running = Setup::new(route("  - backendRefs: [{name: store-v1, port: 80}]")).start();
     assert_eq!(running.get("/").status, 200);
