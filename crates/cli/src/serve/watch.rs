@@ -113,8 +113,8 @@ impl Events {
 
 /// What is watched for these paths: folders with all that is in them, and of a file the folder
 /// alone, however much lies below it. Not the file itself, since one that an editor replaces is
-/// another; of a link, the folder of what it leads to as well. Where a folder is not there yet, what
-/// is made of its way is watched.
+/// another; of a link, the folder of what it leads to as well. A folder that is not there is left out:
+/// the next one above it that is might be the root of everything.
 fn wanted(paths: Vec<PathBuf>) -> BTreeMap<PathBuf, RecursiveMode> {
     use RecursiveMode::{NonRecursive, Recursive};
     let mut wanted = BTreeMap::new();
@@ -135,17 +135,9 @@ fn wanted(paths: Vec<PathBuf>) -> BTreeMap<PathBuf, RecursiveMode> {
         if let Ok(file) = path.canonicalize() {
             add(file.parent().unwrap_or(&file), NonRecursive);
         }
-        let mut folders = path.ancestors().skip(1).map(|folder| match folder {
-            folder if folder.as_os_str().is_empty() => Path::new("."),
-            folder => folder,
-        });
-        match folders.next() {
-            Some(folder) if folder.is_dir() => add(folder, NonRecursive),
-            _ => {
-                if let Some(folder) = folders.find(|folder| folder.is_dir()) {
-                    add(folder, Recursive);
-                }
-            }
+        match path.parent() {
+            Some(folder) if !folder.as_os_str().is_empty() => add(folder, NonRecursive),
+            _ => add(Path::new("."), NonRecursive),
         }
     }
     let roots: Vec<PathBuf> = wanted
@@ -266,8 +258,7 @@ mod tests {
             &[("manifests", all)],
         );
         check(&["built/../manifests", "manifests"], &[("manifests", all)]);
-        // Not built yet.
-        check(&["built/deep/down/my.wasm"], &[("built", all)]);
+        check(&["built/deep/down/my.wasm"], &[]);
         #[cfg(unix)]
         {
             std::os::unix::fs::symlink(at("built/my.wasm"), at("linked.wasm")).expect("a link");
