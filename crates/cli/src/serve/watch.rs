@@ -65,8 +65,8 @@ impl Events {
         })
     }
 
-    /// Watches these manifests and what images are made of. A watch that is needed no more stays: the
-    /// end of one would end those below it, and a needless look costs less than a missed change.
+    /// Watches these manifests and what images are made of. A watch that is needed no more stays:
+    /// the end of one would end those below it, and a needless look costs less than a missed change.
     pub(crate) fn watch(&mut self, manifests: Vec<PathBuf>, images: Vec<PathBuf>) {
         let mut paths = manifests;
         paths.extend(images.iter().cloned());
@@ -113,8 +113,8 @@ impl Events {
 
 /// What is watched for these paths: folders with all that is in them, and of a file the folder
 /// alone, however much lies below it. Not the file itself, since one that an editor replaces is
-/// another; of a link, the folder of what it leads to as well. A folder that is not there is left out:
-/// the next one above it that is might be the root of everything.
+/// another; of a link, the folder of what it leads to as well. A folder that is not there is left
+/// out: the next one above it that is might be the root of everything.
 fn wanted(paths: Vec<PathBuf>) -> BTreeMap<PathBuf, RecursiveMode> {
     use RecursiveMode::{NonRecursive, Recursive};
     let mut wanted = BTreeMap::new();
