@@ -6,7 +6,7 @@ use gatewright_harness::{Job, Link, RunOptions, Subject, load, run};
 use gatewright_host::{Metering, Plugin, Profile, TraceLevel};
 use gatewright_tests::conformance::{Ours, hostcalls_held};
 
-use crate::exchange::{Floor, ROUNDS, Served, compile, over_floor};
+use crate::exchange::{ROUNDS, Served, compile, over_floor};
 use crate::measure::{median, ratio, seconds};
 use crate::{Bound, figure};
 
@@ -14,7 +14,7 @@ pub(crate) fn measure() {
     let wasm = gatewright_tests::wasm("local-reply");
     let bare = compile(&wasm, Metering::None);
     let metered = compile(&wasm, Metering::Fuel);
-    warm(&wasm, &bare, &metered);
+    warm(&wasm);
     fresh_cases(&metered);
     streams_growth(&bare);
     hostcalls_covered();
@@ -37,13 +37,12 @@ fn hostcalls_covered() {
 }
 
 /// A warm exchange without fuel and with it, both over the floor without.
-fn warm(wasm: &[u8], bare: &Plugin, metered: &Plugin) {
-    let mut floor = Floor::start(wasm);
-    for (id, plugin, bound) in [
-        ("warm-ratio-off", bare, 1.5),
-        ("warm-ratio-fuel", metered, 1.9),
+fn warm(wasm: &[u8]) {
+    for (id, metering, bound) in [
+        ("warm-ratio-off", Metering::None, 1.5),
+        ("warm-ratio-fuel", Metering::Fuel, 1.9),
     ] {
-        let value = over_floor(plugin, TraceLevel::Off, &mut floor);
+        let value = over_floor(wasm, metering, TraceLevel::Off);
         figure("host", id, value, "ratio", Bound::AtMost(bound));
     }
 }

@@ -4,6 +4,8 @@
 //! Timings on shared machines drift, so whatever is compared is measured in turn in one run, and
 //! what is printed is the median of the rounds.
 
+#[path = "../../crates/cli/src/allocator.rs"]
+mod allocator;
 mod calibrate;
 mod exchange;
 mod explore;
@@ -19,7 +21,7 @@ use std::process::ExitCode;
 
 /// The allocator of the program that is measured.
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: allocator::Allocator = allocator::Allocator;
 
 /// Every group, whether it has figures already or not.
 const GROUPS: &[&str] = &[

@@ -2,16 +2,13 @@
 
 use gatewright_host::{Metering, TraceLevel};
 
-use crate::exchange::{Floor, ROUNDS, Served, compile, over_floor};
+use crate::exchange::{ROUNDS, Served, compile, over_floor};
 use crate::measure::{median, seconds};
 use crate::{Bound, figure};
 
 pub(crate) fn measure() {
     let wasm = gatewright_tests::wasm("local-reply");
-    let mut floor = Floor::start(&wasm);
-    let plugin = compile(&wasm, Metering::None);
-
-    let value = over_floor(&plugin, TraceLevel::Off, &mut floor);
+    let value = over_floor(&wasm, Metering::None, TraceLevel::Off);
     figure(
         "vertical",
         "warm-ratio-off",
@@ -20,7 +17,7 @@ pub(crate) fn measure() {
         Bound::AtMost(1.5),
     );
 
-    let value = over_floor(&plugin, TraceLevel::Full, &mut floor);
+    let value = over_floor(&wasm, Metering::None, TraceLevel::Full);
     figure(
         "vertical",
         "warm-ratio-full",

@@ -86,16 +86,16 @@ pub fn decode(wire: &[u8]) -> Result<Pairs<'_>, DecodeError> {
         .checked_mul(2 * WORD)
         .ok_or(DecodeError::Truncated)?;
     let (lengths, bytes) = rest.split_at_checked(table).ok_or(DecodeError::Truncated)?;
-    let mut left = bytes;
-    let mut words = lengths;
-    while let Some((length, next)) = take_word(words) {
-        words = next;
-        let after = left.get(length as usize..).ok_or(DecodeError::Truncated)?;
-        left = match after.split_first() {
-            Some((0, tail)) => tail,
+    let (words, _) = lengths.as_chunks();
+    let mut at = 0_usize;
+    for length in words {
+        // What is past all that an address can hold is past the end of the buffer, too.
+        at = at.saturating_add(u32::from_le_bytes(*length) as usize);
+        match bytes.get(at) {
+            Some(0) => at += 1,
             Some(_) => return Err(DecodeError::MissingTerminator),
             None => return Err(DecodeError::Truncated),
-        };
+        }
     }
     Ok(Pairs { lengths, bytes })
 }

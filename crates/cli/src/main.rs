@@ -1,5 +1,6 @@
 //! The `gatewright` program: the one place that assembles the crates, prints and exits.
 
+mod allocator;
 mod cargo;
 mod commands;
 mod engines;
@@ -25,7 +26,7 @@ use commands::{
 };
 
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: allocator::Allocator = allocator::Allocator;
 
 /// Plugins and manifests for Google Cloud's load balancers, on your own machine.
 #[derive(Parser)]

@@ -178,13 +178,13 @@ fn reply(outcome: &Outcome) -> Effect {
     };
     let mut headers = edge::essence(&seen.headers, Some(seen.body.len()));
     headers.remove(b":status");
-    Effect::Reply(LocalReply {
+    Effect::Reply(Box::new(LocalReply {
         status: status(seen).unwrap_or_default().into(),
         headers,
         body: seen.body.clone(),
         grpc_status: -1,
         details: Vec::new(),
-    })
+    }))
 }
 
 fn trace(case: &Case, outcome: &Outcome) -> Trace {

@@ -180,7 +180,7 @@ impl Taped {
 
     fn ended(&mut self, effect: &Effect) {
         self.recording.end = Some(match effect {
-            Effect::Reply(reply) => End::Reply(reply.clone()),
+            Effect::Reply(reply) => End::Reply(LocalReply::clone(reply)),
             Effect::Fail { status } => End::Failed(*status),
             _ => End::Reset,
         });

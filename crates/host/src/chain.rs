@@ -122,7 +122,7 @@ pub enum Effect {
     ///
     /// Where the platform shows replies to the response callbacks, it has passed them, and its
     /// headers are all that go out.
-    Reply(LocalReply),
+    Reply(Box<LocalReply>),
     /// A plugin failed closed before the response began: send an empty response of this status.
     /// The exchange is over.
     Fail {
@@ -181,6 +181,12 @@ impl Stream {
         matches!(self.course, Course::Over)
     }
 
+    /// Makes room for what each plugin has of it.
+    #[cold]
+    fn seat(&mut self, plugins: usize) {
+        self.members.resize_with(plugins, Member::default);
+    }
+
     /// Envoy's log knows trailers that came while a plugin held the response's headers.
     fn keep_waiting_trailers(&mut self) {
         if self.left[3].is_none() {
@@ -193,6 +199,7 @@ impl Stream {
 }
 
 /// A plugin's part in one exchange.
+#[derive(Default)]
 struct Member {
     /// Its context, by its slot in the VM; `None` when the plugin is bypassed.
     slot: Option<usize>,
@@ -306,16 +313,17 @@ impl Chain {
         stream.response_started = false;
         stream.is_grpc = false;
         stream.is_head = false;
-        stream.members.clear();
-        for link in &mut self.links {
+        if stream.members.len() != self.links.len() {
+            stream.seat(self.links.len());
+        }
+        for (link, member) in self.links.iter_mut().zip(&mut stream.members) {
             link.restart_if_due(self.door.as_mut(), &*self.keeper, self.level);
-            let slot = link.open_stream(id, attributes, &mut stream.trace, self.door.as_mut());
-            stream.members.push(Member {
-                slot,
-                generation: link.generation(),
-                began: false,
-                gates: [None, None],
-            });
+            member.slot = link.open_stream(id, attributes, &mut stream.trace, self.door.as_mut());
+            member.generation = link.generation();
+            member.began = false;
+            if member.gates.iter().any(Option::is_some) {
+                member.gates = [None, None];
+            }
         }
         StreamId(id)
     }

@@ -1,17 +1,19 @@
 //! The guest's side: the callbacks that it exports, looked up once a VM.
 
 use gatewright_abi::{Callback, Version};
-use wasmtime::{AsContextMut, Instance, TypedFunc};
+use wasmtime::{AsContextMut, Func, FuncType, Instance, ValRaw};
 
 use crate::capabilities::Capabilities;
 use crate::module::{LoadError, ModuleInfo};
 
 /// Parameters and results that a callback must have, in the letters of
 /// [`Signature`](crate::Signature).
-fn signature(callback: Callback, version: Version) -> (&'static str, &'static str) {
+const fn signature(callback: Callback, version: Version) -> (&'static str, &'static str) {
     use Callback as C;
     match callback {
-        C::OnRequestHeaders | C::OnResponseHeaders if version == Version::V0_1_0 => ("ii", "i"),
+        C::OnRequestHeaders | C::OnResponseHeaders if matches!(version, Version::V0_1_0) => {
+            ("ii", "i")
+        }
         C::OnRequestHeaders | C::OnResponseHeaders => ("iii", "i"),
         C::OnRequestBody | C::OnResponseBody | C::OnDownstreamData | C::OnUpstreamData => {
             ("iii", "i")
@@ -59,120 +61,146 @@ pub(crate) fn check(info: &ModuleInfo, version: Version) -> Result<(), LoadError
     Ok(())
 }
 
-/// A header callback, which older guests export without `end_of_stream`.
-pub(crate) enum OnHeaders {
-    Short(TypedFunc<(u32, u32), u32>),
-    Long(TypedFunc<(u32, u32, u32), u32>),
-}
+/// The most numbers that a callback takes.
+const MOST: usize = 5;
 
-/// Context, size of the chunk, end of stream.
-type OnBody = TypedFunc<(u32, u32, u32), u32>;
-/// Context, token, number of headers, size of the body, number of trailers.
-type OnResponse = TypedFunc<(u32, u32, u32, u32, u32), ()>;
-/// Context, token or function, size or status.
-type OnGrpc = TypedFunc<(u32, u32, u32), ()>;
-
-/// The callbacks of one VM. A guest exports what it cares for.
+/// The callbacks of one VM, by their place in [`Callback::ALL`]. A guest exports what it cares for.
 #[derive(Default)]
 pub(crate) struct Exports {
-    pub(crate) on_context_create: Option<TypedFunc<(u32, u32), ()>>,
-    pub(crate) on_vm_start: Option<TypedFunc<(u32, u32), u32>>,
-    pub(crate) on_configure: Option<TypedFunc<(u32, u32), u32>>,
-    /// Of the request, of the response.
-    pub(crate) on_headers: [Option<OnHeaders>; 2],
-    pub(crate) on_body: [Option<OnBody>; 2],
-    pub(crate) on_trailers: [Option<TypedFunc<(u32, u32), u32>>; 2],
-    pub(crate) on_tick: Option<TypedFunc<u32, ()>>,
-    pub(crate) on_queue_ready: Option<TypedFunc<(u32, u32), ()>>,
-    pub(crate) on_http_call_response: Option<OnResponse>,
-    /// Initial metadata, message, trailing metadata, close: context, token, size or status.
-    pub(crate) on_grpc: [Option<OnGrpc>; 4],
-    pub(crate) on_foreign_function: Option<OnGrpc>,
-    pub(crate) on_done: Option<TypedFunc<u32, u32>>,
-    pub(crate) on_log: Option<TypedFunc<u32, ()>>,
-    pub(crate) on_delete: Option<TypedFunc<u32, ()>>,
+    found: [Option<Func>; Callback::ALL.len()],
 }
 
 impl Exports {
-    /// Leaves out the callbacks that the capabilities do not hold: they are not called.
-    pub(crate) fn restrict(&mut self, capabilities: &Capabilities) {
-        use Callback as C;
-        macro_rules! keep {
-            ($($field:expr => $callback:ident;)*) => {
-                $(if !capabilities.allows(C::$callback.name()) {
-                    $field = None;
-                })*
-            };
-        }
-        keep! {
-            self.on_context_create => OnContextCreate;
-            self.on_vm_start => OnVmStart;
-            self.on_configure => OnConfigure;
-            self.on_headers[0] => OnRequestHeaders;
-            self.on_headers[1] => OnResponseHeaders;
-            self.on_body[0] => OnRequestBody;
-            self.on_body[1] => OnResponseBody;
-            self.on_trailers[0] => OnRequestTrailers;
-            self.on_trailers[1] => OnResponseTrailers;
-            self.on_tick => OnTick;
-            self.on_queue_ready => OnQueueReady;
-            self.on_http_call_response => OnHttpCallResponse;
-            self.on_grpc[0] => OnGrpcReceiveInitialMetadata;
-            self.on_grpc[1] => OnGrpcReceive;
-            self.on_grpc[2] => OnGrpcReceiveTrailingMetadata;
-            self.on_grpc[3] => OnGrpcClose;
-            self.on_foreign_function => OnForeignFunction;
-            self.on_done => OnDone;
-            self.on_log => OnLog;
-            self.on_delete => OnDelete;
-        }
-    }
-
-    /// Looks up what the guest exports. Types were checked when the plugin was loaded.
+    /// Looks up what the guest exports: functions of a few 32-bit numbers, and of one or none in
+    /// return. That they are the ABI's was checked when the plugin was loaded.
     pub(crate) fn find<T: 'static>(
         instance: &Instance,
         store: &mut impl AsContextMut<Data = T>,
-        version: Version,
     ) -> Self {
-        macro_rules! get {
-            ($callback:ident) => {
-                instance
-                    .get_typed_func(store.as_context_mut(), Callback::$callback.name())
-                    .ok()
-            };
+        let mut found = [None; Callback::ALL.len()];
+        for (place, callback) in found.iter_mut().zip(Callback::ALL) {
+            let function = instance.get_func(store.as_context_mut(), callback.name());
+            *place = function.filter(|function| is_callable(&function.ty(store.as_context_mut())));
         }
-        let long = version != Version::V0_1_0;
-        let on_headers = if long {
-            [
-                get!(OnRequestHeaders).map(OnHeaders::Long),
-                get!(OnResponseHeaders).map(OnHeaders::Long),
-            ]
-        } else {
-            [
-                get!(OnRequestHeaders).map(OnHeaders::Short),
-                get!(OnResponseHeaders).map(OnHeaders::Short),
-            ]
+        Self { found }
+    }
+
+    /// Leaves out the callbacks that the capabilities do not hold: they are not called.
+    pub(crate) fn restrict(&mut self, capabilities: &Capabilities) {
+        for (place, callback) in self.found.iter_mut().zip(Callback::ALL) {
+            place.take_if(|_| !capabilities.allows(callback.name()));
+        }
+    }
+
+    /// Calls a callback with a context's id and further numbers, of which older guests take fewer.
+    /// Says what it returned, 0 if nothing; for one that the guest does not export, what lets
+    /// everything go on.
+    ///
+    /// All callbacks go through the same instructions: wasmtime's typed functions are compiled for
+    /// each type anew, and what an exchange runs through hardly fits into a processor's cache as it
+    /// is.
+    #[expect(unsafe_code, reason = "one way of calling for all types of callbacks")]
+    #[inline]
+    pub(crate) fn call<T: 'static>(
+        &self,
+        store: &mut impl AsContextMut<Data = T>,
+        callback: Callback,
+        context: u32,
+        arguments: &[u32],
+    ) -> wasmtime::Result<u32> {
+        let Some(function) = &self.found[callback as usize] else {
+            return Ok(if_not_exported(callback));
         };
-        Self {
-            on_context_create: get!(OnContextCreate),
-            on_vm_start: get!(OnVmStart),
-            on_configure: get!(OnConfigure),
-            on_headers,
-            on_body: [get!(OnRequestBody), get!(OnResponseBody)],
-            on_trailers: [get!(OnRequestTrailers), get!(OnResponseTrailers)],
-            on_tick: get!(OnTick),
-            on_queue_ready: get!(OnQueueReady),
-            on_http_call_response: get!(OnHttpCallResponse),
-            on_grpc: [
-                get!(OnGrpcReceiveInitialMetadata),
-                get!(OnGrpcReceive),
-                get!(OnGrpcReceiveTrailingMetadata),
-                get!(OnGrpcClose),
-            ],
-            on_foreign_function: get!(OnForeignFunction),
-            on_done: get!(OnDone),
-            on_log: get!(OnLog),
-            on_delete: get!(OnDelete),
+        let mut values = [ValRaw::u32(0); MOST];
+        values[0] = ValRaw::u32(context);
+        for (value, argument) in values[1..].iter_mut().zip(arguments) {
+            *value = ValRaw::u32(*argument);
         }
+        // What a function without a result leaves there is not its answer.
+        // SAFETY: `find` let only functions through that take at most as many 32-bit numbers as
+        // there are here and return at most one. All of them have a value.
+        unsafe { function.call_unchecked(store, &raw mut values)? };
+        Ok(if returns(callback) {
+            values[0].get_u32()
+        } else {
+            0
+        })
+    }
+}
+
+/// Whether [`Exports::call`] can call a function of this type.
+fn is_callable(found: &FuncType) -> bool {
+    found.params().len() <= MOST
+        && found.results().len() <= 1
+        && found.params().all(|kind| kind.is_i32())
+        && found.results().all(|kind| kind.is_i32())
+}
+
+/// Whether a callback returns a number in every version of the ABI.
+const fn returns(callback: Callback) -> bool {
+    !signature(callback, Version::V0_2_1).1.is_empty()
+}
+
+/// What a guest that does not export a callback would say if it did.
+const fn if_not_exported(callback: Callback) -> u32 {
+    use Callback as C;
+    match callback {
+        // Started, configured, and done.
+        C::OnVmStart | C::OnConfigure | C::OnDone => 1,
+        _ => 0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use Callback as C;
+
+    /// What a guest of these functions answers to a callback in context 7.
+    fn check(functions: &str, callback: Callback, arguments: &[u32], expected: u32) {
+        let engine = wasmtime::Engine::default();
+        let wasm = wat::parse_str(format!("(module {functions})")).unwrap();
+        let module = wasmtime::Module::new(&engine, wasm).unwrap();
+        let mut store = wasmtime::Store::new(&engine, ());
+        let instance = Instance::new(&mut store, &module, &[]).unwrap();
+        let exports = Exports::find(&instance, &mut store);
+        let answer = exports.call(&mut store, callback, 7, arguments).unwrap();
+        assert_eq!(answer, expected, "{callback:?} of {functions}");
+    }
+
+    #[test]
+    fn numbers_go_in_and_one_comes_out() {
+        let sum = r#"(func (export "proxy_on_request_headers") (param i32 i32 i32) (result i32)
+            (i32.add (local.get 0) (i32.mul (local.get 1) (local.get 2))))"#;
+        check(sum, C::OnRequestHeaders, &[3, 100], 307);
+    }
+
+    #[test]
+    fn an_older_guest_takes_fewer() {
+        let second = r#"(func (export "proxy_on_request_headers") (param i32 i32) (result i32)
+            (local.get 1))"#;
+        check(second, C::OnRequestHeaders, &[3, 1], 3);
+    }
+
+    #[test]
+    fn without_a_result_the_answer_is_zero() {
+        let delete = r#"(func (export "proxy_on_delete") (param i32))"#;
+        check(delete, C::OnDelete, &[], 0);
+    }
+
+    #[test]
+    fn what_is_not_exported_lets_everything_go_on() {
+        check("", C::OnDone, &[], 1);
+        check("", C::OnConfigure, &[0], 1);
+        check("", C::OnRequestHeaders, &[3, 1], 0);
+    }
+
+    #[test]
+    fn a_function_of_another_type_is_not_called() {
+        let wide = r#"(func (export "proxy_on_done") (param i64) (result i32) unreachable)"#;
+        check(wide, C::OnDone, &[], 1);
+        let many = r#"(func (export "proxy_on_done") (param i32 i32 i32 i32 i32 i32) (result i32)
+            unreachable)"#;
+        check(many, C::OnDone, &[], 1);
     }
 }

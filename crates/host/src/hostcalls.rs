@@ -187,7 +187,7 @@ macro_rules! calls {
             "env",
             Hostcall::$call.name(),
             |caller: Caller<'_, State>, $($arg: $ty),*| -> wasmtime::Result<u32> {
-                call(caller, Hostcall::$call, |cx| $body(cx, $($arg),*))
+                call(caller, Hostcall::$call, move |cx| $body(cx, $($arg),*))
             },
         )?;)*
     };
@@ -200,7 +200,7 @@ macro_rules! fills {
             Hostcall::$call.name(),
             |caller: Caller<'_, State>, $($arg: u32,)* pointer: u32, length: u32 $(, $tail: u32)*|
                 -> wasmtime::Result<u32> {
-                fill(caller, Hostcall::$call, (pointer, length), |cx, out| {
+                fill(caller, Hostcall::$call, (pointer, length), move |cx, out| {
                     $body(cx, out, $($arg,)* $($tail),*)
                 })
             },

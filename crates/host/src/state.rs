@@ -101,7 +101,8 @@ pub(crate) struct StreamContext {
     pub(crate) bodies: [Option<Vec<u8>>; 2],
     /// Whether the maps may only be read.
     pub(crate) read_only: bool,
-    pub(crate) reply: Option<LocalReply>,
+    /// In a box, because it is handed on as soon as it is written.
+    pub(crate) reply: Option<Box<LocalReply>>,
     pub(crate) attributes: Arc<Attributes>,
     /// Fuel that the request has burnt.
     pub(crate) fuel: u64,
@@ -131,17 +132,32 @@ pub(crate) struct Tick {
 impl StreamContext {
     /// Makes the slot ready for another stream, in place.
     fn clear(&mut self) {
-        for map in &mut self.maps {
-            *map = None;
+        if self.holds_anything() {
+            self.let_go();
         }
-        self.bodies = [None, None];
         self.read_only = false;
-        self.reply = None;
         self.fuel = 0;
         self.resume = [false; 2];
         self.closed = false;
         self.asked = false;
         self.request_hidden = false;
+    }
+
+    /// Whether there is something of the stream's messages, or a property.
+    #[inline]
+    fn holds_anything(&self) -> bool {
+        self.maps.iter().any(Option::is_some)
+            || self.bodies.iter().any(Option::is_some)
+            || self.reply.is_some()
+            || !self.properties.is_empty()
+            || !self.written.is_empty()
+    }
+
+    #[inline(never)]
+    fn let_go(&mut self) {
+        self.maps = Default::default();
+        self.bodies = Default::default();
+        self.reply = None;
         self.properties.clear();
         self.written.clear();
     }
@@ -153,6 +169,12 @@ impl StreamContext {
             None => self.properties.push((path, value)),
         }
     }
+}
+
+/// A bit for each hostcall of which something holds.
+fn bits(holds: impl Fn(Hostcall) -> bool) -> u64 {
+    let held = Hostcall::ALL.iter().filter(|call| holds(**call));
+    held.fold(0, |bits, call| bits | 1 << *call as u64)
 }
 
 /// The data of a VM's store.
@@ -169,6 +191,8 @@ pub(crate) struct State {
     pub(crate) version: Version,
     /// Hostcalls that the guest has no capability for, a bit each.
     denied: u64,
+    /// Hostcalls that the platform carries out and the guest has the capability for.
+    granted: u64,
     /// What the callback that runs wrote to standard error or logged as critical: what a panic
     /// says, whatever log level the guest set.
     pub(crate) last_words: Vec<u8>,
@@ -218,15 +242,14 @@ impl State {
         trace: Box<Trace>,
     ) -> Self {
         let root_clock = door.realtime();
-        let denied = settings.capabilities.as_ref().map_or(0, |allowed| {
-            let denied = |call: &&Hostcall| !allowed.allows(call.name());
-            Hostcall::ALL
-                .iter()
-                .filter(denied)
-                .fold(0, |bits, call| bits | 1 << *call as u64)
-        });
+        let rules = settings.profile.rules();
+        let denied = settings
+            .capabilities
+            .as_ref()
+            .map_or(0, |allowed| bits(|call| !allowed.allows(call.name())));
+        let works = bits(|call| rules.support(call) == Support::Works);
         Self {
-            rules: settings.profile.rules(),
+            rules,
             limits: settings.limits.clone(),
             settings,
             door,
@@ -236,6 +259,7 @@ impl State {
             memory_bytes: 0,
             version: Version::V0_2_1,
             denied,
+            granted: works & !denied,
             last_words: Vec::new(),
             streams: Vec::new(),
             ids: Vec::new(),
@@ -263,8 +287,12 @@ impl State {
         }
     }
 
-    /// Opens a stream context and says where it is.
-    pub(crate) fn open_stream(&mut self, owner: usize, attributes: &Arc<Attributes>) -> usize {
+    /// Opens a stream context and says where it is and its id.
+    pub(crate) fn open_stream(
+        &mut self,
+        owner: usize,
+        attributes: &Arc<Attributes>,
+    ) -> (usize, u32) {
         let id = self.next_context;
         self.next_context = self.next_context.wrapping_add(1).max(ROOT_CONTEXT + 1);
         let clock = self.door.realtime();
@@ -282,7 +310,7 @@ impl State {
             stream.attributes = Arc::clone(attributes);
         }
         self.ids[slot] = id;
-        slot
+        (slot, id)
     }
 
     pub(crate) fn close_stream(&mut self, slot: usize) {
@@ -335,15 +363,24 @@ impl State {
     }
 
     /// The slot of the stream that hostcalls act on, remembered if it is not the one that runs.
+    #[inline]
     pub(crate) fn touch(&mut self) -> Option<usize> {
         let Place::Stream(slot) = self.effective else {
             return None;
         };
-        self.streams[slot].asked = true;
-        if self.streams[slot].id != self.running && !self.touched.contains(&slot) {
-            self.touched.push(slot);
+        let stream = &mut self.streams[slot];
+        stream.asked = true;
+        if stream.id != self.running {
+            self.touch_other(slot);
         }
         Some(slot)
+    }
+
+    #[cold]
+    fn touch_other(&mut self, slot: usize) {
+        if !self.touched.contains(&slot) {
+            self.touched.push(slot);
+        }
     }
 
     /// A header map for reading.
@@ -409,7 +446,18 @@ impl State {
     }
 
     /// Counts a hostcall and says what it answers when the platform does not carry it out.
+    #[inline]
     pub(crate) fn enter(&mut self, call: Hostcall) -> Result<Option<Status>, Ended> {
+        if self.mode == Mode::Normal && self.granted & (1 << call as u64) != 0 {
+            self.meter.hostcalls += 1;
+            return Ok(None);
+        }
+        self.enter_checked(call)
+    }
+
+    /// The same for a hostcall that may be no business of this platform, this guest or this moment.
+    #[cold]
+    fn enter_checked(&mut self, call: Hostcall) -> Result<Option<Status>, Ended> {
         let during = match self.mode {
             Mode::Normal => None,
             Mode::Initializing => Some("the module initialises"),
@@ -434,7 +482,7 @@ impl State {
     }
 
     /// Writes down the call into the guest that is over.
-    #[inline(never)]
+    #[cold]
     pub(crate) fn write_span(
         &mut self,
         fuel: u64,
@@ -466,13 +514,18 @@ impl State {
         self.recent[self.recent_next % RECENT] = Some((call, status));
         self.recent_next = self.recent_next.wrapping_add(1);
         if self.trace.level == TraceLevel::Full {
-            let values = std::mem::take(&mut self.values);
-            self.calls.push(HostcallRecord {
-                call,
-                status,
-                values,
-            });
+            self.record(call, status);
         }
+    }
+
+    #[cold]
+    fn record(&mut self, call: Hostcall, status: u32) {
+        let values = std::mem::take(&mut self.values);
+        self.calls.push(HostcallRecord {
+            call,
+            status,
+            values,
+        });
     }
 
     /// Adds values to the record of the hostcall that runs; the closure runs only at full level.
@@ -482,8 +535,13 @@ impl State {
         values: impl FnOnce() -> [(&'static str, Value); N],
     ) {
         if self.trace.level == TraceLevel::Full {
-            self.values.extend(values());
+            self.note_all(values);
         }
+    }
+
+    #[cold]
+    fn note_all<const N: usize>(&mut self, values: impl FnOnce() -> [(&'static str, Value); N]) {
+        self.values.extend(values());
     }
 
     /// The last hostcalls, oldest first.
@@ -494,6 +552,7 @@ impl State {
     }
 
     /// Records a finding at the callback that runs.
+    #[cold]
     pub(crate) fn find(&mut self, kind: FindingKind, detail: impl FnOnce() -> String) {
         let (plugin, entry, ordinal) = (self.settings.index, self.entry, self.trace.ordinal);
         let detail = detail();

@@ -106,6 +106,31 @@ impl Direction {
     }
 }
 
+/// A context of the guest: where the host keeps it, and what the guest calls it.
+#[derive(Clone, Copy)]
+struct Context {
+    place: Place,
+    id: u32,
+}
+
+impl Context {
+    /// None yet.
+    const NONE: Self = Self {
+        place: Place::Root,
+        id: 0,
+    };
+    /// The plugin's own.
+    const ROOT: Self = Self {
+        place: Place::Root,
+        id: ROOT_CONTEXT,
+    };
+
+    const fn of_stream(slot: usize, id: u32) -> Self {
+        let place = Place::Stream(slot);
+        Self { place, id }
+    }
+}
+
 /// A plugin started in a VM of its own.
 pub(crate) struct Vm {
     store: Store<State>,
@@ -172,7 +197,7 @@ impl Vm {
 
     fn initialise(&mut self, plugin: &Plugin) -> Result<(), Failed> {
         let mut found = None;
-        let result = self.call(Entry::Initialize, 0, Place::Root, &[], |_, store| {
+        let result = self.call(Entry::Initialize, Context::NONE, &[], |_, store| {
             let instance = plugin.pre.instantiate(&mut *store)?;
             store.data_mut().memory = instance.get_memory(&mut *store, "memory");
             if plugin.functions.is_some() {
@@ -194,7 +219,7 @@ impl Vm {
                 .info()
                 .allocator()
                 .and_then(|name| instance.get_typed_func::<u32, u32>(&mut *store, name).ok());
-            let mut exports = Exports::find(&instance, store, plugin.version());
+            let mut exports = Exports::find(&instance, store);
             let state = store.data_mut();
             if let Some(capabilities) = &state.settings.capabilities {
                 exports.restrict(capabilities);
@@ -209,15 +234,7 @@ impl Vm {
     }
 
     fn configure(&mut self) -> Result<(), Failed> {
-        self.callback(
-            Callback::OnContextCreate,
-            Place::Root,
-            &[0],
-            |exports, store| match &exports.on_context_create {
-                Some(function) => function.call(store, (ROOT_CONTEXT, 0)).map(|()| 0),
-                None => Ok(0),
-            },
-        )?;
+        self.callback(Callback::OnContextCreate, Context::ROOT, &[0])?;
         let size = self.settings().vm_configuration.len() as u32;
         self.configuring(Callback::OnVmStart, BufferType::VmConfiguration, size)?;
         let size = self.settings().configuration.len() as u32;
@@ -232,16 +249,7 @@ impl Vm {
         size: u32,
     ) -> Result<(), Failed> {
         self.store.data_mut().configuring = Some(buffer);
-        let answer = self.callback(callback, Place::Root, &[size], |exports, store| {
-            let function = match callback {
-                Callback::OnVmStart => &exports.on_vm_start,
-                _ => &exports.on_configure,
-            };
-            match function {
-                Some(function) => function.call(store, (ROOT_CONTEXT, size)),
-                None => Ok(1),
-            }
-        });
+        let answer = self.callback(callback, Context::ROOT, &[size]);
         self.store.data_mut().configuring = None;
         if answer? != 0 {
             return Ok(());
@@ -265,18 +273,10 @@ impl Vm {
         attributes: &Arc<Attributes>,
         trace: &mut Box<Trace>,
     ) -> Result<usize, Failed> {
-        let slot = self.store.data_mut().open_stream(owner, attributes);
-        let id = self.store.data().stream(slot).id;
+        let (slot, id) = self.store.data_mut().open_stream(owner, attributes);
+        let context = Context::of_stream(slot, id);
         self.traced(trace, |vm| {
-            vm.callback(
-                Callback::OnContextCreate,
-                Place::Stream(slot),
-                &[ROOT_CONTEXT],
-                |exports, store| match &exports.on_context_create {
-                    Some(function) => function.call(store, (id, ROOT_CONTEXT)).map(|()| 0),
-                    None => Ok(0),
-                },
-            )
+            vm.callback(Callback::OnContextCreate, context, &[ROOT_CONTEXT])
         })?;
         Ok(slot)
     }
@@ -308,20 +308,18 @@ impl Vm {
         result
     }
 
-    /// One callback of the ABI.
-    #[inline]
+    /// One callback of the ABI. The arguments are those after the context's id.
+    #[inline(never)]
     fn callback(
         &mut self,
         callback: Callback,
-        place: Place,
+        context: Context,
         arguments: &[u32],
-        call: impl FnOnce(&Exports, &mut Store<State>) -> wasmtime::Result<u32>,
     ) -> Result<u32, Failed> {
-        let context = match place {
-            Place::Root => ROOT_CONTEXT,
-            Place::Stream(slot) => self.store.data().stream(slot).id,
-        };
-        self.call(Entry::Callback(callback), context, place, arguments, call)
+        let entry = Entry::Callback(callback);
+        self.call(entry, context, arguments, |exports, store| {
+            exports.call(store, callback, context.id, arguments)
+        })
     }
 
     /// One call into the guest: sets the budget, runs it, writes down what it cost.
@@ -329,14 +327,14 @@ impl Vm {
     fn call(
         &mut self,
         entry: Entry,
-        context: u32,
-        place: Place,
+        context: Context,
         arguments: &[u32],
         call: impl FnOnce(&Exports, &mut Store<State>) -> wasmtime::Result<u32>,
     ) -> Result<u32, Failed> {
+        let place = context.place;
         let state = self.store.data_mut();
         state.entry = entry;
-        state.running = context;
+        state.running = context.id;
         state.effective = place;
         state.meter.reset();
         state.last_words.clear();

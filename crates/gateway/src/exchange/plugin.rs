@@ -284,7 +284,7 @@ fn weight(trace: &Trace, calls: &Range<u32>) -> usize {
 /// a part back, so that no effect at all is a failure too.
 fn ending(effect: Option<Effect>) -> Ending {
     match effect {
-        Some(Effect::Reply(reply)) => Ending::Reply(reply),
+        Some(Effect::Reply(reply)) => Ending::Reply(*reply),
         Some(Effect::Fail { status }) => Ending::Fail(status),
         _ => Ending::Reset,
     }

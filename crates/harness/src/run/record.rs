@@ -159,7 +159,7 @@ impl ExchangeRun {
     /// The reply of a plugin and the phase in which it came.
     pub fn reply(&self) -> Option<(Phase, &LocalReply)> {
         self.effects().find_map(|(phase, effect)| match effect {
-            Effect::Reply(reply) => Some((phase, reply)),
+            Effect::Reply(reply) => Some((phase, &**reply)),
             _ => None,
         })
     }

@@ -39,7 +39,7 @@ impl Chain {
                 return false;
             }
             if stream.response_started || self.rules.replies_pass_plugins {
-                self.answer(id, reply, false, effects);
+                self.answer(id, *reply, false, effects);
             } else {
                 stream.course = Course::Over;
                 effects.push(Effect::Reply(reply));
@@ -123,16 +123,21 @@ impl Chain {
         let mut body = std::mem::take(&mut reply.body);
         stream.course = Course::Returning(Box::new(Returning { reply, failed }));
         let end = body.is_empty();
-        let unit = Unit::Headers(&mut headers, end);
-        self.pass(id, Direction::Response, 0, unit, effects);
+        let mut unit = Unit::Headers(&mut headers, end);
+        self.pass(id, Direction::Response, 0, &mut unit, effects);
         if !end && !self.streams[id.0].is_over() {
-            let unit = Unit::Body(&mut body, true);
-            self.pass(id, Direction::Response, 0, unit, effects);
+            let mut unit = Unit::Body(&mut body, true);
+            self.pass(id, Direction::Response, 0, &mut unit, effects);
         }
     }
 
     /// A part of a reply has passed the response callbacks: with its last part, it goes out.
-    pub(super) fn returned(&mut self, id: StreamId, unit: Unit<'_>, effects: &mut Vec<Effect>) {
+    pub(super) fn returned(
+        &mut self,
+        id: StreamId,
+        unit: &mut Unit<'_>,
+        effects: &mut Vec<Effect>,
+    ) {
         let stream = &mut self.streams[id.0];
         let Course::Returning(returning) = &mut stream.course else {
             return;
@@ -143,11 +148,11 @@ impl Chain {
                 stream.response_started = true;
                 stream.left[2] = Some(headers.clone());
                 take_status(reply, std::mem::take(headers));
-                end
+                *end
             }
             Unit::Body(chunk, end) => {
                 reply.body.append(chunk);
-                end
+                *end
             }
             Unit::Trailers(_) => true,
         };
@@ -165,7 +170,7 @@ fn effect(reply: LocalReply, failed: bool) -> Effect {
     let untouched = reply.headers.is_empty() && reply.body.is_empty();
     match u16::try_from(reply.status) {
         Ok(status) if failed && untouched => Effect::Fail { status },
-        _ => Effect::Reply(reply),
+        _ => Effect::Reply(Box::new(reply)),
     }
 }
 

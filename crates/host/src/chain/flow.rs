@@ -72,7 +72,7 @@ impl Chain {
             _ => {}
         }
         stream.response_arrived |= direction == Direction::Response;
-        self.pass(id, direction, 0, unit, effects);
+        self.pass(id, direction, 0, &mut unit, effects);
     }
 
     /// Takes a unit past the plugins from a step on, and out of the chain.
@@ -81,7 +81,7 @@ impl Chain {
         id: StreamId,
         direction: Direction,
         from: usize,
-        mut unit: Unit<'_>,
+        unit: &mut Unit<'_>,
         effects: &mut Vec<Effect>,
     ) {
         let plugins = self.links.len();
@@ -90,7 +90,7 @@ impl Chain {
                 Direction::Request => step,
                 Direction::Response => response_order(step, plugins),
             };
-            match self.visit(id, index, direction, &mut unit, effects) {
+            match self.visit(id, index, direction, unit, effects) {
                 Turn::Pass => {}
                 Turn::Held => return self.act(id, index, effects),
                 Turn::Over => return,
@@ -100,11 +100,12 @@ impl Chain {
     }
 
     /// A unit has passed all plugins.
+    #[inline(never)]
     fn leave(
         &mut self,
         id: StreamId,
         direction: Direction,
-        unit: Unit<'_>,
+        unit: &mut Unit<'_>,
         effects: &mut Vec<Effect>,
     ) {
         let stream = &mut self.streams[id.0];
@@ -113,40 +114,40 @@ impl Chain {
                 return self.returned(id, unit, effects);
             }
             // Logs are written at the end, of the headers as they left.
-            if let Unit::Headers(map, _) | Unit::Trailers(map) = &unit {
-                let trailers = usize::from(matches!(unit, Unit::Trailers(_)));
+            let trailers = usize::from(matches!(unit, Unit::Trailers(_)));
+            if let Unit::Headers(map, _) | Unit::Trailers(map) = unit {
                 stream.left[direction.headers() + trailers] = Some(HeaderMap::clone(map));
             }
         }
-        if let (Direction::Response, Unit::Headers(..)) = (direction, &unit) {
+        if let (Direction::Response, Unit::Headers(..)) = (direction, &*unit) {
             stream.response_started = true;
         }
         effects.push(match (direction, unit) {
             (Direction::Request, Unit::Headers(headers, end_of_stream)) => Effect::RequestHeaders {
                 headers: take(headers),
-                end_of_stream,
+                end_of_stream: *end_of_stream,
             },
             (Direction::Request, Unit::Body(chunk, end_of_stream)) => Effect::RequestBody {
                 chunk: take(chunk),
-                end_of_stream,
+                end_of_stream: *end_of_stream,
             },
             (Direction::Request, Unit::Trailers(map)) => Effect::RequestTrailers(take(map)),
             (Direction::Response, Unit::Headers(headers, end_of_stream)) => {
                 Effect::ResponseHeaders {
                     headers: take(headers),
-                    end_of_stream,
+                    end_of_stream: *end_of_stream,
                 }
             }
             (Direction::Response, Unit::Body(chunk, end_of_stream)) => Effect::ResponseBody {
                 chunk: take(chunk),
-                end_of_stream,
+                end_of_stream: *end_of_stream,
             },
             (Direction::Response, Unit::Trailers(map)) => Effect::ResponseTrailers(take(map)),
         });
     }
 
     /// Gives one plugin its turn on a unit.
-    #[inline]
+    #[inline(never)]
     fn visit(
         &mut self,
         id: StreamId,
@@ -223,6 +224,7 @@ impl Chain {
     }
 
     /// The plugin paused, held something, or asked for more than that the unit goes on.
+    #[inline(never)]
     fn heed(
         &mut self,
         id: StreamId,

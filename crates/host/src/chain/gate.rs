@@ -61,6 +61,7 @@ impl Gate {
 
     /// Takes in a unit that comes while the plugin holds an earlier one. While it holds a body, the
     /// unit becomes the whole body gathered so far.
+    #[inline(never)]
     pub(super) fn take_in(
         &mut self,
         unit: &mut Unit<'_>,
@@ -249,11 +250,11 @@ impl Chain {
         id: StreamId,
         direction: Direction,
         from: usize,
-        unit: Unit<'_>,
+        mut unit: Unit<'_>,
         effects: &mut Vec<Effect>,
     ) {
         if !self.streams[id.0].is_over() {
-            self.pass(id, direction, from, unit, effects);
+            self.pass(id, direction, from, &mut unit, effects);
         }
     }
 
@@ -269,7 +270,7 @@ impl Chain {
         effects: &mut Vec<Effect>,
     ) {
         let next = self.step(direction, index) + 1;
-        self.pass(id, direction, next, Unit::Body(body, false), effects);
+        self.pass(id, direction, next, &mut Unit::Body(body, false), effects);
         self.go_on(id, direction, next, trailers, effects);
     }
 }

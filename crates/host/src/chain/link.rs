@@ -77,6 +77,7 @@ impl Link {
         self.vm.as_mut()
     }
 
+    #[cold]
     pub(super) fn start(&mut self, mut door: Box<dyn Door>, level: TraceLevel) {
         let now = door.monotonic();
         let settings = Arc::clone(&self.settings);
@@ -101,6 +102,7 @@ impl Link {
     }
 
     /// The plugin failed: its VM is thrown away with every stream in it.
+    #[cold]
     pub(super) fn discard(&mut self, clock: &mut dyn Door) {
         self.vm = None;
         self.back_off(clock.monotonic());

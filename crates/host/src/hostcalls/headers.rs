@@ -12,71 +12,56 @@ use crate::profile::Duplicates;
 use crate::state::State;
 use crate::trace::{Entry, Value};
 
-/// Headers that the load balancer keeps to itself, as its documentation lists them, and beginnings
-/// of such headers, by their first letter. The last list is for the request of a traffic extension,
-/// where the route is chosen already.
-const fn protected(first: u8) -> (Names, Names, Names) {
-    match first {
-        b':' => (&[], &[], &[":method", ":authority", ":scheme"]),
-        b'c' => (&["connection"], &[], &[]),
-        b'h' => (&[], &[], &["host"]),
-        b'k' => (&["keep-alive"], &[], &[]),
-        b'p' => (
-            &[
-                "proxy-authenticate",
-                "proxy-authorization",
-                "proxy-connection",
-            ],
-            &[],
-            &[],
-        ),
-        b's' => (&["sec-user-ip"], &["sec-gfe-", "sec-google-"], &[]),
-        b't' => (&["te", "trailer", "transfer-encoding"], &[], &[]),
-        b'u' => (&["upgrade"], &[], &[]),
-        b'x' => (
-            &[
+/// Whether the load balancer ignores edits of this header in this callback: it keeps some headers
+/// to itself, as its documentation lists them, and all that begin like others. A few more are taken
+/// on the request of a traffic extension, where the route is chosen already.
+#[inline]
+pub(super) fn is_protected(name: &[u8], entry: Entry, attach: AttachPoint) -> bool {
+    let is = |known: &[&str]| {
+        known
+            .iter()
+            .any(|known| name.eq_ignore_ascii_case(known.as_bytes()))
+    };
+    let begins = |prefixes: &[&str]| {
+        prefixes.iter().any(|prefix| {
+            name.get(..prefix.len())
+                .is_some_and(|start| start.eq_ignore_ascii_case(prefix.as_bytes()))
+        })
+    };
+    let is_routed =
+        || attach == AttachPoint::Traffic && entry == Entry::Callback(Callback::OnRequestHeaders);
+    // Most names begin with a letter of none of these.
+    match name.first().map_or(0, u8::to_ascii_lowercase) {
+        b':' => is_routed() && is(&[":method", ":authority", ":scheme"]),
+        b'h' => is_routed() && is(&["host"]),
+        b'c' => is(&["connection"]),
+        b'k' => is(&["keep-alive"]),
+        b'p' => is(&[
+            "proxy-authenticate",
+            "proxy-authorization",
+            "proxy-connection",
+        ]),
+        b's' => is(&["sec-user-ip"]) || begins(&["sec-gfe-", "sec-google-"]),
+        b't' => is(&["te", "trailer", "transfer-encoding"]),
+        b'u' => is(&["upgrade"]),
+        b'x' => {
+            is(&[
                 "x-dont-count-ads",
                 "x-dont-show-ads",
                 "x-gr",
                 "x-proxyuser-ip",
                 "x-user-ip",
-            ],
-            &[
+            ]) || begins(&[
                 "x-amz-",
                 "x-forwarded-",
                 "x-gfe-",
                 "x-goog-",
                 "x-google-",
                 "x-gproxy-",
-            ],
-            &[],
-        ),
-        _ => (&[], &[], &[]),
+            ])
+        }
+        _ => false,
     }
-}
-
-type Names = &'static [&'static str];
-
-/// Whether the load balancer ignores edits of this header in this callback.
-pub(super) fn is_protected(name: &[u8], entry: Entry, attach: AttachPoint) -> bool {
-    let Some(first) = name.first() else {
-        return false;
-    };
-    let (whole, prefixes, on_request) = protected(first.to_ascii_lowercase());
-    let is = |names: Names| {
-        names
-            .iter()
-            .any(|item| name.eq_ignore_ascii_case(item.as_bytes()))
-    };
-    let begins = |prefix: &&str| {
-        name.get(..prefix.len())
-            .is_some_and(|start| start.eq_ignore_ascii_case(prefix.as_bytes()))
-    };
-    is(whole)
-        || prefixes.iter().any(begins)
-        || (attach == AttachPoint::Traffic
-            && entry == Entry::Callback(Callback::OnRequestHeaders)
-            && is(on_request))
 }
 
 /// The pairs that a guest handed over; a map that is too large or malformed is empty.

@@ -40,27 +40,12 @@ pub(super) fn send(
         return Ok(());
     }
     let fields = read_pairs(state, pairs);
-    let mut headers = if is_sent_as_given(state, &fields) {
-        HeaderMap::from_wire(&fields)
-    } else {
-        admitted(state, fields)
-    };
-    if state.rules.lower_names {
-        headers.lower_names();
-    }
-    let reply = LocalReply {
-        status,
-        headers,
-        body: body.to_vec(),
-        grpc_status,
-        details: details.to_vec(),
-    };
     state.note(|| {
         [
-            ("status", Value::Number(i64::from(reply.status))),
-            ("headers", Value::Headers(reply.headers.clone())),
-            ("body", Value::Bytes(reply.body.clone())),
-            ("grpc_status", Value::Number(i64::from(reply.grpc_status))),
+            ("status", Value::Number(i64::from(status))),
+            ("headers", Value::Headers(fields.clone().collect())),
+            ("body", Value::Bytes(body.to_vec())),
+            ("grpc_status", Value::Number(i64::from(grpc_status))),
         ]
     });
     let in_time = matches!(
@@ -78,22 +63,29 @@ pub(super) fn send(
             return Ok(());
         }
     }
-    if let Some(slot) = state.touch() {
-        state.stream_mut(slot).reply = Some(reply);
+    let Some(slot) = state.touch() else {
+        return Ok(());
+    };
+    let mut reply = Box::<LocalReply>::default();
+    reply.status = status;
+    reply.body = body.to_vec();
+    reply.grpc_status = grpc_status;
+    reply.details = details.to_vec();
+    let (rules, attach) = (state.rules, state.settings.attach);
+    let admits =
+        |name: &[u8]| !(rules.protected_headers && is_protected(name, Entry::Initialize, attach));
+    if rules.duplicates == Duplicates::Merged || !reply.headers.fill(&fields, admits) {
+        reply.headers = admitted(state, fields);
     }
+    if rules.lower_names {
+        reply.headers.lower_names();
+    }
+    state.stream_mut(slot).reply = Some(reply);
     Ok(())
 }
 
-/// Whether the platform takes the headers of a reply as they are.
-fn is_sent_as_given(state: &State, fields: &Pairs<'_>) -> bool {
-    state.rules.duplicates != Duplicates::Merged
-        && !(state.rules.protected_headers
-            && fields
-                .clone()
-                .any(|(name, _)| is_protected(name, Entry::Initialize, state.settings.attach)))
-}
-
 /// What the platform takes of a reply's headers.
+#[cold]
 fn admitted(state: &mut State, fields: Pairs<'_>) -> HeaderMap {
     let mut headers = HeaderMap::new();
     for (name, value) in fields {

@@ -2,9 +2,8 @@
 
 use gatewright_abi::Callback;
 
-use super::{Failed, Vm};
+use super::{Context, Failed, Vm};
 use crate::callout::{Callout, CalloutResponse, GrpcEvent, Incoming};
-use crate::state::{Place, ROOT_CONTEXT};
 use crate::trace::Trace;
 
 impl Vm {
@@ -22,17 +21,7 @@ impl Vm {
         };
         // One call a period at most: what was missed is not made up for.
         tick.next = now.saturating_add(tick.period);
-        self.root(Callback::OnTick, trace, |vm, callback| {
-            vm.callback(
-                callback,
-                Place::Root,
-                &[],
-                |exports, store| match &exports.on_tick {
-                    Some(function) => function.call(store, ROOT_CONTEXT).map(|()| 0),
-                    None => Ok(0),
-                },
-            )
-        })?;
+        self.root(Callback::OnTick, &[], trace)?;
         Ok(true)
     }
 
@@ -42,17 +31,7 @@ impl Vm {
         queue: u32,
         trace: &mut Box<Trace>,
     ) -> Result<(), Failed> {
-        self.root(Callback::OnQueueReady, trace, |vm, callback| {
-            vm.callback(
-                callback,
-                Place::Root,
-                &[queue],
-                |exports, store| match &exports.on_queue_ready {
-                    Some(function) => function.call(store, (ROOT_CONTEXT, queue)).map(|()| 0),
-                    None => Ok(0),
-                },
-            )
-        })
+        self.root(Callback::OnQueueReady, &[queue], trace)
     }
 
     /// An HTTP callout was answered, or failed, which the guest sees as a response of no headers.
@@ -84,19 +63,7 @@ impl Vm {
             },
         };
         let arguments = [token, headers, size, trailers];
-        self.root(Callback::OnHttpCallResponse, trace, |vm, callback| {
-            vm.callback(
-                callback,
-                Place::Root,
-                &arguments,
-                |exports, store| match &exports.on_http_call_response {
-                    Some(function) => function
-                        .call(store, (ROOT_CONTEXT, token, headers, size, trailers))
-                        .map(|()| 0),
-                    None => Ok(0),
-                },
-            )
-        })
+        self.root(Callback::OnHttpCallResponse, &arguments, trace)
     }
 
     /// Something came in on a gRPC call or stream. What comes for one that the guest closed or
@@ -112,11 +79,11 @@ impl Vm {
             return Ok(());
         }
         let is_call = token % 2 == 1;
-        let (kind, callback, argument) = match event {
+        let (callback, argument) = match event {
             GrpcEvent::InitialMetadata(metadata) => {
                 let count = metadata.len() as u32;
                 state.incoming.maps[0] = Some(metadata);
-                (0, Callback::OnGrpcReceiveInitialMetadata, count)
+                (Callback::OnGrpcReceiveInitialMetadata, count)
             }
             GrpcEvent::Message(message) => {
                 let size = message.len() as u32;
@@ -124,32 +91,20 @@ impl Vm {
                 if is_call {
                     state.tokens.close(token);
                 }
-                (1, Callback::OnGrpcReceive, size)
+                (Callback::OnGrpcReceive, size)
             }
             GrpcEvent::TrailingMetadata(metadata) => {
                 let count = metadata.len() as u32;
                 state.incoming.maps[1] = Some(metadata);
-                (2, Callback::OnGrpcReceiveTrailingMetadata, count)
+                (Callback::OnGrpcReceiveTrailingMetadata, count)
             }
             GrpcEvent::Close(status, message) => {
                 state.incoming.status = (status, message);
                 state.tokens.close(token);
-                (3, Callback::OnGrpcClose, status)
+                (Callback::OnGrpcClose, status)
             }
         };
-        self.root(callback, trace, |vm, callback| {
-            vm.callback(
-                callback,
-                Place::Root,
-                &[token, argument],
-                |exports, store| match &exports.on_grpc[kind] {
-                    Some(function) => function
-                        .call(store, (ROOT_CONTEXT, token, argument))
-                        .map(|()| 0),
-                    None => Ok(0),
-                },
-            )
-        })
+        self.root(callback, &[token, argument], trace)
     }
 
     /// The embedder calls a function of the guest's, by a number that both know.
@@ -161,17 +116,7 @@ impl Vm {
     ) -> Result<(), Failed> {
         let size = arguments.len() as u32;
         self.store.data_mut().incoming.call_data = Some(arguments);
-        self.root(Callback::OnForeignFunction, trace, |vm, callback| {
-            vm.callback(
-                callback,
-                Place::Root,
-                &[function, size],
-                |exports, store| match &exports.on_foreign_function {
-                    Some(call) => call.call(store, (ROOT_CONTEXT, function, size)).map(|()| 0),
-                    None => Ok(0),
-                },
-            )
-        })
+        self.root(Callback::OnForeignFunction, &[function, size], trace)
     }
 
     /// Callouts that the guest dispatched since this was last asked.
@@ -187,30 +132,13 @@ impl Vm {
     /// The end of the plugin: `on_done` and `on_delete` of the root context.
     pub(crate) fn stop(&mut self, trace: &mut Box<Trace>) -> Result<(), Failed> {
         self.traced(trace, |vm| {
-            let done =
-                vm.callback(
-                    Callback::OnDone,
-                    Place::Root,
-                    &[],
-                    |exports, store| match &exports.on_done {
-                        Some(function) => function.call(store, ROOT_CONTEXT),
-                        None => Ok(1),
-                    },
-                )?;
+            let done = vm.callback(Callback::OnDone, Context::ROOT, &[])?;
             // It waits for something, which does not come any more: it is never deleted.
             if done == 0 {
                 vm.store.data_mut().done_pending = true;
                 return Ok(0);
             }
-            vm.callback(
-                Callback::OnDelete,
-                Place::Root,
-                &[],
-                |exports, store| match &exports.on_delete {
-                    Some(function) => function.call(store, ROOT_CONTEXT).map(|()| 0),
-                    None => Ok(0),
-                },
-            )
+            vm.callback(Callback::OnDelete, Context::ROOT, &[])
         })
         .map(|_| ())
     }
@@ -219,10 +147,10 @@ impl Vm {
     fn root(
         &mut self,
         callback: Callback,
+        arguments: &[u32],
         trace: &mut Box<Trace>,
-        call: impl FnOnce(&mut Self, Callback) -> Result<u32, Failed>,
     ) -> Result<(), Failed> {
-        let result = self.traced(trace, |vm| call(vm, callback));
+        let result = self.traced(trace, |vm| vm.callback(callback, Context::ROOT, arguments));
         self.store.data_mut().incoming = Incoming::default();
         result.map(|_| ())
     }

@@ -2,15 +2,29 @@
 
 use gatewright_abi::Callback;
 
-use super::{Direction, Failed, Vm};
-use crate::exports::OnHeaders;
+use super::{Context, Direction, Failed, Vm};
 use crate::headers::HeaderMap;
-use crate::state::Place;
 use crate::trace::{Seen, Trace, TraceLevel};
 
 /// A copy of what a callback is about, if it is written down.
+#[inline]
 fn before<T: Clone>(trace: &Trace, part: &T) -> Option<T> {
-    (trace.level == TraceLevel::Full).then(|| part.clone())
+    if trace.level < TraceLevel::Full {
+        return None;
+    }
+    Some(copy(part))
+}
+
+#[cold]
+fn copy<T: Clone>(part: &T) -> T {
+    part.clone()
+}
+
+/// Writes down what a callback made of headers or trailers.
+#[cold]
+fn saw_headers(trace: &mut Trace, before: HeaderMap, after: &HeaderMap) {
+    let after = after.clone();
+    trace.saw(Seen::Headers { before, after });
 }
 
 impl Vm {
@@ -28,29 +42,18 @@ impl Vm {
             Direction::Response => Callback::OnResponseHeaders,
         };
         let place = direction.headers();
-        let id = self.stream(slot).id;
         let count = headers.len() as u32;
         let eos = u32::from(end_of_stream);
         let before = before(trace, headers);
         let context = self.stream_mut(slot);
+        let id = context.id;
         context.maps[place] = Some(std::mem::take(headers));
         context.request_hidden = false;
-        let answer = self.traced(trace, |vm| {
-            vm.callback(
-                callback,
-                Place::Stream(slot),
-                &[count, eos],
-                |exports, store| match &exports.on_headers[direction as usize] {
-                    Some(OnHeaders::Long(function)) => function.call(store, (id, count, eos)),
-                    Some(OnHeaders::Short(function)) => function.call(store, (id, count)),
-                    None => Ok(0),
-                },
-            )
-        });
+        let context = Context::of_stream(slot, id);
+        let answer = self.traced(trace, |vm| vm.callback(callback, context, &[count, eos]));
         *headers = self.stream_mut(slot).maps[place].take().unwrap_or_default();
         if let Some(before) = before {
-            let after = headers.clone();
-            trace.saw(Seen::Headers { before, after });
+            saw_headers(trace, before, headers);
         }
         answer
     }
@@ -68,25 +71,16 @@ impl Vm {
             Direction::Request => Callback::OnRequestBody,
             Direction::Response => Callback::OnResponseBody,
         };
-        let id = self.stream(slot).id;
         let size = chunk.len() as u32;
         let eos = u32::from(end_of_stream);
         let before = before(trace, chunk);
         let context = self.stream_mut(slot);
+        let id = context.id;
         context.bodies[direction as usize] = Some(std::mem::take(chunk));
         context.body_ends[direction as usize] = end_of_stream;
         context.request_hidden = false;
-        let answer = self.traced(trace, |vm| {
-            vm.callback(
-                callback,
-                Place::Stream(slot),
-                &[size, eos],
-                |exports, store| match &exports.on_body[direction as usize] {
-                    Some(function) => function.call(store, (id, size, eos)),
-                    None => Ok(0),
-                },
-            )
-        });
+        let context = Context::of_stream(slot, id);
+        let answer = self.traced(trace, |vm| vm.callback(callback, context, &[size, eos]));
         *chunk = self.stream_mut(slot).bodies[direction as usize]
             .take()
             .unwrap_or_default();
@@ -110,27 +104,17 @@ impl Vm {
             Direction::Response => Callback::OnResponseTrailers,
         };
         let place = direction.headers() + 1;
-        let id = self.stream(slot).id;
         let count = trailers.len() as u32;
         let before = before(trace, trailers);
         let context = self.stream_mut(slot);
+        let id = context.id;
         context.maps[place] = Some(std::mem::take(trailers));
         context.request_hidden = false;
-        let answer = self.traced(trace, |vm| {
-            vm.callback(
-                callback,
-                Place::Stream(slot),
-                &[count],
-                |exports, store| match &exports.on_trailers[direction as usize] {
-                    Some(function) => function.call(store, (id, count)),
-                    None => Ok(0),
-                },
-            )
-        });
+        let context = Context::of_stream(slot, id);
+        let answer = self.traced(trace, |vm| vm.callback(callback, context, &[count]));
         *trailers = self.stream_mut(slot).maps[place].take().unwrap_or_default();
         if let Some(before) = before {
-            let after = trailers.clone();
-            trace.saw(Seen::Headers { before, after });
+            saw_headers(trace, before, trailers);
         }
         answer
     }
@@ -148,7 +132,7 @@ impl Vm {
         let id = self.stream(slot).id;
         let has_log = self.store.data().rules.on_log;
         let closed = self.traced(trace, |vm| {
-            let place = Place::Stream(slot);
+            let ended = Context::of_stream(slot, id);
             if has_log {
                 let context = vm.stream_mut(slot);
                 context.read_only = true;
@@ -161,38 +145,14 @@ impl Vm {
                 // Envoy's log knows no trailers of the request.
                 context.maps[1] = None;
                 let hidden = std::mem::take(&mut context.request_hidden);
-                vm.callback(
-                    Callback::OnLog,
-                    place,
-                    &[],
-                    |exports, store| match &exports.on_log {
-                        Some(function) => function.call(store, id).map(|()| 0),
-                        None => Ok(0),
-                    },
-                )?;
+                vm.callback(Callback::OnLog, ended, &[])?;
                 let context = vm.stream_mut(slot);
                 context.read_only = false;
                 context.maps = held;
                 context.request_hidden = hidden;
             }
-            vm.callback(
-                Callback::OnDone,
-                place,
-                &[],
-                |exports, store| match &exports.on_done {
-                    Some(function) => function.call(store, id),
-                    None => Ok(1),
-                },
-            )?;
-            vm.callback(
-                Callback::OnDelete,
-                place,
-                &[],
-                |exports, store| match &exports.on_delete {
-                    Some(function) => function.call(store, id).map(|()| 0),
-                    None => Ok(0),
-                },
-            )
+            vm.callback(Callback::OnDone, ended, &[])?;
+            vm.callback(Callback::OnDelete, ended, &[])
         });
         if self.account == Some(slot) {
             self.account = None;
