@@ -171,12 +171,6 @@ impl StreamContext {
     }
 }
 
-/// A bit for each hostcall of which something holds.
-fn bits(holds: impl Fn(Hostcall) -> bool) -> u64 {
-    let held = Hostcall::ALL.iter().filter(|call| holds(**call));
-    held.fold(0, |bits, call| bits | 1 << *call as u64)
-}
-
 /// The data of a VM's store.
 pub(crate) struct State {
     pub(crate) rules: &'static Rules,
@@ -189,9 +183,7 @@ pub(crate) struct State {
     pub(crate) memory_bytes: usize,
     /// The ABI that the guest was built for.
     pub(crate) version: Version,
-    /// Hostcalls that the guest has no capability for, a bit each.
-    denied: u64,
-    /// Hostcalls that the platform carries out and the guest has the capability for.
+    /// Hostcalls that the platform carries out and the guest has the capability for, a bit each.
     granted: u64,
     /// What the callback that runs wrote to standard error or logged as critical: what a panic
     /// says, whatever log level the guest set.
@@ -243,11 +235,12 @@ impl State {
     ) -> Self {
         let root_clock = door.realtime();
         let rules = settings.profile.rules();
-        let denied = settings
-            .capabilities
-            .as_ref()
-            .map_or(0, |allowed| bits(|call| !allowed.allows(call.name())));
-        let works = bits(|call| rules.support(call) == Support::Works);
+        let is_granted =
+            |call: &&Hostcall| rules.support(**call) == Support::Works && settings.allows(**call);
+        let granted = Hostcall::ALL
+            .iter()
+            .filter(is_granted)
+            .fold(0, |bits, call| bits | 1 << *call as u64);
         Self {
             rules,
             limits: settings.limits.clone(),
@@ -258,8 +251,7 @@ impl State {
             mode: Mode::Initializing,
             memory_bytes: 0,
             version: Version::V0_2_1,
-            denied,
-            granted: works & !denied,
+            granted,
             last_words: Vec::new(),
             streams: Vec::new(),
             ids: Vec::new(),
@@ -467,7 +459,7 @@ impl State {
             return Err(Ended::Restricted(call.name(), during));
         }
         self.meter.hostcalls += 1;
-        if self.denied & (1 << call as u64) != 0 {
+        if !self.settings.allows(call) {
             self.find(FindingKind::CapabilityDenied, || call.name().to_owned());
             return Ok(Some(Status::InternalFailure));
         }

@@ -6,7 +6,7 @@ mod stream;
 
 use std::sync::Arc;
 
-use gatewright_abi::{BufferType, Callback, LogLevel};
+use gatewright_abi::{BufferType, Callback, Hostcall, LogLevel};
 use wasmtime::Store;
 
 use crate::attach::AttachPoint;
@@ -74,6 +74,12 @@ impl VmSettings {
             capabilities: None,
             restarts: profile.rules().restarts,
         }
+    }
+
+    /// Whether the plugin has the capability for a hostcall.
+    pub(crate) fn allows(&self, call: Hostcall) -> bool {
+        let held = self.capabilities.as_ref();
+        held.is_none_or(|held| held.allows(call.name()))
     }
 }
 
